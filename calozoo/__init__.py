@@ -1,0 +1,76 @@
+"""calozoo: a model zoo for fast calorimeter simulation.
+
+The names below are the public interface, all that a plugin may import; each is loaded when it is first used, so that
+importing calozoo does not import torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from calozoo import networks as networks
+    from calozoo.critic import Critic as Critic
+    from calozoo.critic import Sides as Sides
+    from calozoo.data import DataSource as DataSource
+    from calozoo.data import Fractions as Fractions
+    from calozoo.data import Rows as Rows
+    from calozoo.data import Split as Split
+    from calozoo.data import part as part
+    from calozoo.errors import CalozooError as CalozooError
+    from calozoo.errors import ConfigError as ConfigError
+    from calozoo.errors import DataError as DataError
+    from calozoo.generator import Batch as Batch
+    from calozoo.generator import Distribution as Distribution
+    from calozoo.generator import Generator as Generator
+    from calozoo.generator import Noise as Noise
+    from calozoo.generator import Player as Player
+    from calozoo.generator import Space as Space
+    from calozoo.geometry import Cells as Cells
+    from calozoo.geometry import Geometry as Geometry
+    from calozoo.geometry import Layer as Layer
+    from calozoo.hooks import hookimpl as hookimpl
+    from calozoo.metric import Direction as Direction
+    from calozoo.metric import Metric as Metric
+    from calozoo.metric import Score as Score
+    from calozoo.metric import Value as Value
+    from calozoo.options import Activation as Activation
+    from calozoo.options import Initialiser as Initialiser
+    from calozoo.preprocessor import Preprocessor as Preprocessor
+    from calozoo.shower_file import ShowerFile as ShowerFile
+    from calozoo.shower_file import Unit as Unit
+    from calozoo.shower_file import open_showers as open_showers
+    from calozoo.shower_file import write_showers as write_showers
+    from calozoo.showers import Column as Column
+    from calozoo.showers import ColumnKind as ColumnKind
+    from calozoo.showers import Showers as Showers
+    from calozoo.simulator import Simulator as Simulator
+
+_HOMES = {
+    "critic": ("Critic", "Sides"),
+    "data": ("DataSource", "Fractions", "Rows", "Split", "part"),
+    "errors": ("CalozooError", "ConfigError", "DataError"),
+    "generator": ("Batch", "Distribution", "Generator", "Noise", "Player", "Space"),
+    "geometry": ("Cells", "Geometry", "Layer"),
+    "hooks": ("hookimpl",),
+    "metric": ("Direction", "Metric", "Score", "Value"),
+    "options": ("Activation", "Initialiser"),
+    "preprocessor": ("Preprocessor",),
+    "shower_file": ("ShowerFile", "Unit", "open_showers", "write_showers"),
+    "showers": ("Column", "ColumnKind", "Showers"),
+    "simulator": ("Simulator",),
+}
+_MODULES = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = sorted([*_MODULES, "networks"])  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name == "networks":
+        return import_module("calozoo.networks")
+    if name not in _MODULES:
+        raise AttributeError(f"module 'calozoo' has no attribute '{name}'")
+    value = getattr(import_module(f"calozoo.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,175 @@
+"""Which conditions a model sees, and how each is encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from calozoo.errors import ConfigError, DataError, unknown
+from calozoo.geometry import Geometry
+from calozoo.showers import INCIDENT_ENERGY, Column, ColumnKind
+
+
+class EncodingName(Enum):
+    """How one column becomes network inputs."""
+
+    linear = "linear"
+    log = "log"
+    log10 = "log10"
+    one_hot = "one_hot"
+
+
+@dataclass
+class Encoding:
+    """One column's encoding.
+
+    ``linear``, ``log`` and ``log10`` give (f(x) - ``offset``) / ``scale``; where those are not given they map the
+    training sample's range to [0, 1] for the energy and the column's declared range to [-1, 1] otherwise.
+    ``one_hot`` gives an indicator per category of (x + ``shift``) modulo the number of categories.
+    """
+
+    name: EncodingName = EncodingName.linear
+    offset: float | None = None
+    scale: float | None = None
+    shift: int = 0
+
+
+@dataclass
+class ConditionOptions:
+    """The config group ``conditions``.
+
+    ``columns`` are required by name; ``kinds`` encode every column of that kind which the geometry defines.
+    """
+
+    columns: dict[str, list[Encoding]] = field(default_factory=dict)
+    kinds: dict[ColumnKind, list[Encoding]] = field(default_factory=dict)
+
+
+def chosen(options: ConditionOptions, geometry: Geometry) -> list[tuple[Column, Encoding]]:
+    """The (column, encoding) pairs that ``options`` mean for ``geometry``, in the order of encoding.
+
+    Columns that the geometry does not declare may come from a file; they are taken as continuous. The incident
+    energy must be among them with an invertible encoding, since models recover it from the condition.
+    """
+    declared = {
+        INCIDENT_ENERGY: Column(INCIDENT_ENERGY, ColumnKind.energy, "MeV", 0.0),
+        **{column.name: column for column in geometry.columns},
+    }
+    pairs = [
+        (declared.get(name, Column(name, ColumnKind.other)), encoding)
+        for name, encodings in options.columns.items()
+        for encoding in encodings
+    ]
+    pairs += [
+        (column, encoding)
+        for kind, encodings in options.kinds.items()
+        for column in geometry.columns
+        if column.kind is kind and column.name not in options.columns
+        for encoding in encodings
+    ]
+    for column, encoding in pairs:
+        if encoding.name is EncodingName.one_hot and not column.categories:
+            raise ConfigError(f"Condition '{column.name}' is continuous and cannot be one_hot; use linear, log or log10.")
+    if not any(c.name == INCIDENT_ENERGY for c, _ in pairs):
+        raise ConfigError(f"The conditions must encode '{INCIDENT_ENERGY}'; for example conditions=energy does.")
+    return pairs
+
+
+class Conditions(nn.Module):
+    """Encodes condition columns: a table of named columns to a tensor (n, size).
+
+    Offsets and scales are buffers, so that they are saved with the weights. ``pairs`` comes from :func:`chosen`.
+    """
+
+    offset: Tensor
+    scale: Tensor
+
+    def __init__(self, pairs: list[tuple[Column, Encoding]]) -> None:
+        super().__init__()
+        self.pairs = pairs
+        self.register_buffer("offset", torch.zeros(len(pairs), dtype=torch.float64))
+        self.register_buffer("scale", torch.ones(len(pairs), dtype=torch.float64))
+        for i, (column, encoding) in enumerate(pairs):
+            centre, half = (column.low + column.high) / 2, (column.high - column.low) / 2
+            bounded = encoding.name is EncodingName.linear and np.isfinite(half) and half > 0
+            self.offset[i] = encoding.offset if encoding.offset is not None else centre if bounded else 0.0
+            self.scale[i] = encoding.scale if encoding.scale is not None else half if bounded else 1.0
+
+    def fit(self, columns: Mapping[str, Any]) -> None:
+        """Set the offsets and scales that neither the options nor the columns' ranges give, from training showers."""
+        for i, (column, encoding) in enumerate(self.pairs):
+            if encoding.name is EncodingName.one_hot or (np.isfinite(column.low) and np.isfinite(column.high)):
+                continue
+            values = _transform(self._values(column, columns), encoding)
+            low, high = values.min().item(), values.max().item()
+            if encoding.offset is None:
+                self.offset[i] = low if encoding.name is not EncodingName.linear else 0.0
+            if encoding.scale is None:
+                self.scale[i] = (high - self.offset[i].item()) or 1.0
+
+    @property
+    def size(self) -> int:
+        """How many inputs the conditions become."""
+        return sum(c.categories if e.name is EncodingName.one_hot else 1 for c, e in self.pairs)
+
+    @property
+    def names(self) -> list[str]:
+        """The columns that are encoded."""
+        return list(dict.fromkeys(column.name for column, _ in self.pairs))
+
+    def forward(self, columns: Mapping[str, Any]) -> Tensor:
+        """Encode ``columns`` (name to (n,) array or tensor) as (n, size) float32."""
+        parts = []
+        for i, (column, encoding) in enumerate(self.pairs):
+            values = self._values(column, columns).to(self.offset.device)
+            if encoding.name is EncodingName.one_hot:
+                index = values.round().long()
+                if len(index) and not (0 <= int(index.min()) and int(index.max()) < column.categories):
+                    raise DataError(
+                        f"Condition '{column.name}' has the categories 0 to {column.categories - 1}, and values "
+                        f"from {int(index.min())} to {int(index.max())} were given."
+                    )
+                parts.append(nn.functional.one_hot((index + encoding.shift) % column.categories, column.categories))
+            else:
+                parts.append(((_transform(values, encoding) - self.offset[i]) / self.scale[i])[:, None])
+        return torch.cat([part.to(torch.float32) for part in parts], dim=1)
+
+    def incident(self, condition: Tensor) -> Tensor:
+        """Recover the incident energy, (n, 1) MeV, from an encoded condition (n, size)."""
+        position, found = 0, None
+        for i, (column, encoding) in enumerate(self.pairs):
+            if column.name == INCIDENT_ENERGY and (found is None or encoding.name is not EncodingName.linear):
+                found = (position, i, encoding)  # a logarithm keeps its relative precision at low energies
+            position += column.categories if encoding.name is EncodingName.one_hot else 1
+        assert found is not None  # chosen() saw to it
+        position, i, encoding = found
+        values = condition[:, position : position + 1] * self.scale[i].float() + self.offset[i].float()
+        match encoding.name:
+            case EncodingName.log:
+                return values.exp()
+            case EncodingName.log10:
+                return 10**values
+        return values
+
+    def _values(self, column: Column, columns: Mapping[str, Any]) -> Tensor:
+        if column.name not in columns:
+            raise DataError(
+                unknown("condition column", column.name, columns)
+                + " Choose other conditions (conditions=energy needs the incident energy alone) or bring the column."
+            )
+        return torch.as_tensor(columns[column.name]).to(torch.float64)
+
+
+def _transform(values: Tensor, encoding: Encoding) -> Tensor:
+    match encoding.name:
+        case EncodingName.log:
+            return values.log()
+        case EncodingName.log10:
+            return values.log10()
+    return values

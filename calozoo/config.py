@@ -1,0 +1,272 @@
+"""Composes configurations: component signatures become typed config groups that Hydra finds under calozoo://."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import inspect
+import json
+from collections.abc import Mapping
+from enum import Enum
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any, get_type_hints
+
+from hydra.core.object_type import ObjectType
+from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from calozoo import registry
+from calozoo.errors import ConfigError, PluginError
+from calozoo.options import Device, Trainer
+
+#: Groups of which several may be chosen; each choice gets a key of its own under the group.
+SEVERAL = ("critic", "metric")
+#: Groups that the core defines itself and whose YAML files are checked against these options.
+SCHEMAS: Mapping[str, type] = {"trainer": Trainer, "device": Device}
+#: Groups that a command's root config has, where it has fewer than all: there the words are ordinary keys.
+GROUPS: Mapping[str, frozenset[str]] = {
+    "generate": frozenset({"device"}),
+    "evaluate": frozenset({"geometry", "metric"}),
+    "report": frozenset(),
+}
+
+
+# ---- signatures to schemas ------------------------------------------------------------------------------------------
+
+
+@cache
+def schema(cls: type[Any], name: str) -> type[Any]:
+    """The dataclass of a component's options: its keyword-only parameters with their types and defaults.
+
+    >>> class Halver:
+    ...     def __init__(self, space, *, factor: float = 0.5): ...
+    >>> [(field.name, field.type) for field in dataclasses.fields(schema(Halver, "halver"))]
+    [('name', <class 'str'>), ('factor', <class 'float'>)]
+    """
+    hints = get_type_hints(cls.__init__)
+    fields: list[Any] = [("name", str, name)]
+    for parameter in inspect.signature(cls).parameters.values():
+        if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+            raise PluginError(
+                f"{cls.__name__} of '{name}' takes *{parameter.name}: every option needs a name and a type of its own."
+            )
+        if parameter.kind is not parameter.KEYWORD_ONLY:
+            continue
+        hint, default = hints.get(parameter.name, Any), parameter.default
+        if default is parameter.empty:
+            fields.append((parameter.name, _supported(hint), dataclasses.field(default="???")))
+        else:
+            value = list(default) if isinstance(default, tuple) else default
+            make = dataclasses.field(default_factory=lambda value=value: _copy(value))
+            fields.append((parameter.name, _supported(hint), make))
+    return dataclasses.make_dataclass(cls.__name__, fields)
+
+
+def _copy(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.replace(value)
+    return value.copy() if isinstance(value, (list, dict)) else value
+
+
+@cache
+def _supported(hint: Any) -> Any:
+    """``hint`` where OmegaConf can check it, else Any."""
+    try:
+        OmegaConf.structured(dataclasses.make_dataclass("Probe", [("option", hint)]))
+    except (OmegaConfBaseException, ValueError):
+        return Any
+    return hint
+
+
+def options(config: Any, cls: type[Any]) -> Any:
+    """Turn a config node into the option dataclass ``cls``, checked; ConfigError names key and reason."""
+    try:
+        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(cls), config))
+    except OmegaConfBaseException as cause:
+        raise ConfigError(f"Bad option of {cls.__name__}: {str(cause).splitlines()[0]}") from cause
+
+
+def create(kind: str, config: Any, *supplied: Any) -> Any:
+    """Build the component that ``config`` (a mapping with a name and options) asks for.
+
+    ``supplied`` are the positional arguments that the framework hands every component of the kind.
+    """
+    name = config["name"]
+    cls = registry.load(kind, name)
+    checked = options(config, schema(cls, name))
+    return cls(*supplied, **{f.name: getattr(checked, f.name) for f in dataclasses.fields(checked) if f.name != "name"})
+
+
+def plain(value: Any) -> Any:
+    """A JSON-ready copy of a config node or of nested dataclasses, Enums as their names."""
+    if isinstance(value, DictConfig) or OmegaConf.is_list(value):
+        value = OmegaConf.to_container(value, resolve=True)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {plain(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value.name if isinstance(value, Enum) else value
+
+
+# ---- what Hydra sees ------------------------------------------------------------------------------------------------
+
+
+class CalozooSource(ConfigSource):  # type: ignore[misc]
+    """Serves components as structured configs and the YAML files of the core and of plugins' config packages.
+
+    The path is the command: ``calozoo://run`` has every group, others only those of :data:`GROUPS`.
+    """
+
+    @staticmethod
+    def scheme() -> str:
+        """The scheme of search paths that this source answers."""
+        return "calozoo"
+
+    def available(self) -> bool:
+        """Always there."""
+        return True
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        """Load one option of a group, or a root config."""
+        config_path = config_path.removesuffix(".yaml")
+        group, _, name = config_path.rpartition("/")
+        found = self._yaml(config_path)
+        if found is not None:
+            text = found.read_text(encoding="utf-8")
+            header = self._get_header_dict(text)
+            loaded = OmegaConf.create(text)
+            if group in SCHEMAS:
+                loaded = OmegaConf.merge(OmegaConf.structured(SCHEMAS[group]), loaded)
+        elif self._visible(group) and name in registry.plugins(group):
+            cls = registry.load(group, name)
+            loaded = _with_defaults(group, cls, schema(cls, name))
+            header = {"package": f"_global_.{group}.{name}" if group in SEVERAL else group}
+        else:
+            raise ConfigLoadError(f"No config {config_path}")
+        return ConfigResult(config=loaded, path=f"{self.scheme()}://{self.path}", provider=self.provider, header=header)
+
+    def is_group(self, config_path: str) -> bool:
+        """Whether there are options under this name."""
+        return config_path in self._groups()
+
+    def is_config(self, config_path: str) -> bool:
+        """Whether this option exists; nothing is imported."""
+        config_path = config_path.removesuffix(".yaml")
+        group, _, name = config_path.rpartition("/")
+        return self._yaml(config_path) is not None or (self._visible(group) and name in registry.plugins(group))
+
+    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
+        """The groups or options under a path."""
+        config_path = config_path.strip("/")
+        found: set[str] = set()
+        if results_filter is not ObjectType.CONFIG and not config_path:
+            found |= self._groups()
+        if results_filter is not ObjectType.GROUP:
+            found |= set(choices(config_path)) if self._visible(config_path) else set()
+        return sorted(found)
+
+    def _groups(self) -> frozenset[str]:
+        return GROUPS.get(self.path, groups())
+
+    def _visible(self, group: str) -> bool:
+        return group in self._groups()
+
+    def _yaml(self, config_path: str) -> Traversable | None:
+        group = config_path.rpartition("/")[0]
+        if group and not self._visible(group):
+            return None
+        for root in _roots():
+            candidate = root.joinpath(f"{config_path}.yaml")
+            if candidate.is_file():
+                return candidate
+        return None
+
+
+def _with_defaults(group: str, cls: type[Any], options: type[Any]) -> DictConfig:
+    """A component's config; a model's brings the conditions and critics that it is trained with by default."""
+    if group != "model":
+        return OmegaConf.structured(options)
+    defaults = [{"override /conditions": cls.default_conditions}, {"override /critic": list(cls.default_critics)}, "_self_"]
+    extended = dataclasses.make_dataclass(
+        options.__name__, [("defaults", list[Any], dataclasses.field(default_factory=lambda: defaults))], bases=(options,)
+    )
+    return OmegaConf.structured(extended)
+
+
+@cache
+def _roots() -> tuple[Traversable, ...]:
+    """The core's conf/ and every config package of the group ``calozoo.configs``."""
+    roots = [files("calozoo.conf")]
+    for candidates in registry.plugins("configs").values():
+        for plugin in candidates:
+            roots.append(files(plugin.target))
+    return tuple(roots)
+
+
+@cache
+def groups() -> frozenset[str]:
+    """Every config group there is."""
+    folders = {item.name for root in _roots() for item in root.iterdir() if item.is_dir() and not item.name.startswith("_")}
+    return frozenset(folders | set(registry.KINDS))
+
+
+def choices(group: str) -> list[str]:
+    """The options of a group, from plugins and YAML files; nothing is imported."""
+    found = set(registry.plugins(group)) if group in registry.KINDS else set()
+    for root in _roots():
+        folder = root.joinpath(group) if group else root
+        if folder.is_dir():
+            found |= {item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml")}
+    return sorted(found)
+
+
+class CalozooSearchPath(SearchPathPlugin):  # type: ignore[misc]
+    """Puts calozoo:// on Hydra's search path; ``command`` says which root's groups are seen."""
+
+    command = "run"
+
+    def manipulate_search_path(self, search_path: Any) -> None:
+        """Append the one source of configs that calozoo has."""
+        search_path.append(provider="calozoo", path=f"calozoo://{self.command}")
+
+
+# ---- run folders' names ---------------------------------------------------------------------------------------------
+
+#: Keys that do not change what a run computes.
+_IRRELEVANT = frozenset({"hydra", "device", "run"})
+
+
+def run_folder(root: DictConfig) -> str:
+    """Where a run goes: its model, geometry, seed and a hash of everything that matters, plugin versions included."""
+    if root.get("run"):
+        return str(root.run)
+    content = {str(key): plain(root[key]) for key in root if str(key) not in _IRRELEVANT}
+    content["versions"] = versions()
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:8]
+    names = [OmegaConf.select(root, key) for key in ("model.name", "geometry.name", "seed")]
+    return "{}-{}-seed{}-{}".format(*names, digest)
+
+
+OmegaConf.register_new_resolver("calozoo.run", lambda *, _root_: run_folder(_root_), replace=True)
+
+
+def versions() -> dict[str, str]:
+    """Versions of the core and of every package that brings plugins."""
+    packages = {p.package for kind in (*registry.KINDS, *registry.OTHERS) for ps in registry.plugins(kind).values() for p in ps}
+    return {package: version(package) for package in sorted(packages | {"calozoo"})}
+
+
+def set_up_hydra(command: str) -> None:
+    """Make Hydra know this package; call it before ``hydra.main``."""
+    from hydra.core.plugins import Plugins
+
+    CalozooSearchPath.command = command
+    Plugins.instance().register(CalozooSource)
+    Plugins.instance().register(CalozooSearchPath)

@@ -1,0 +1,38 @@
+"""What can go wrong, as exceptions whose text is ready to be shown to a user."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class CalozooError(Exception):
+    """A failure with one clear message: what was asked, what exists, what to type."""
+
+
+class ConfigError(CalozooError):
+    """An option, a name or a combination of them that cannot be used."""
+
+
+class DataError(CalozooError):
+    """A shower file or data source that does not hold what it must."""
+
+
+class PluginError(CalozooError):
+    """A plugin that is missing, broken or ambiguous."""
+
+
+class RunError(CalozooError):
+    """A run folder that cannot be written, read or continued, or a training that went bad."""
+
+
+def unknown(what: str, name: object, names: Iterable[str]) -> str:
+    """Say that ``name`` is not a known ``what``, list those that exist, and propose the closest.
+
+    >>> unknown("model", "wgan", ["vae", "wgan_gp"])
+    "There is no model 'wgan'. Did you mean 'wgan_gp'? Known: vae, wgan_gp."
+    """
+    known = sorted(names)
+    close = difflib.get_close_matches(str(name), known, n=1)
+    hint = f" Did you mean '{close[0]}'?" if close else ""
+    return f"There is no {what} '{name}'.{hint} Known: {', '.join(known) or 'none'}."

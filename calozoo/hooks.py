@@ -1,0 +1,73 @@
+"""Hook specifications of a run's life, and the manager that calls the installed hook plugins.
+
+A hook plugin is a module or object named by an entry point of the group ``calozoo.hooks``; it implements any of the
+functions below, marked with :data:`hookimpl`. Hooks observe: they never change what a run computes.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import pluggy
+
+from calozoo import registry
+from calozoo.errors import PluginError
+
+_spec = pluggy.HookspecMarker("calozoo")
+hookimpl = pluggy.HookimplMarker("calozoo")
+
+
+class Hooks:
+    """What a hook plugin can implement; every function is optional, as is each of its arguments."""
+
+    @_spec
+    def stage_started(self, stage: str, folder: Path) -> None:
+        """A stage (train, generate, evaluate, report) begins in the run folder."""
+
+    @_spec
+    def training_started(self, folder: Path, step: int, steps: int) -> None:
+        """Training begins at ``step`` (not 0 where it resumes) and will end at ``steps``."""
+
+    @_spec
+    def losses_logged(self, folder: Path, step: int, epoch: float, losses: Mapping[str, Mapping[str, float]]) -> None:
+        """Mean losses since the last call, by player and term."""
+
+    @_spec
+    def checkpoint_saved(self, folder: Path, step: int) -> None:
+        """The state after ``step`` is on disk, and a killed run would go on from there."""
+
+    @_spec
+    def showers_generated(self, done: int, total: int) -> None:
+        """``done`` of ``total`` showers have been generated."""
+
+    @_spec
+    def metric_scored(self, name: str, done: int, total: int) -> None:
+        """The metric ``name`` is done, as the ``done``-th of ``total``."""
+
+    @_spec
+    def stage_finished(self, stage: str, folder: Path, seconds: float) -> None:
+        """A stage has left its results."""
+
+    @_spec
+    def run_finished(self, folder: Path, error: BaseException | None) -> None:
+        """The run is over, well or with ``error``."""
+
+
+def manager(names: list[str] | None = None) -> pluggy.PluginManager:
+    """A plugin manager with every installed hook plugin, or those named; a broken one is left out with a warning."""
+    hooks = pluggy.PluginManager("calozoo")
+    hooks.add_hookspecs(Hooks)
+    for name, candidates in registry.plugins("hooks").items():
+        if names is not None and name not in names:
+            continue
+        for plugin in candidates:
+            try:
+                loaded = plugin.load()
+                hooks.register(loaded() if isinstance(loaded, type) else loaded, name=f"{plugin.package}:{name}")
+                hooks.check_pending()
+            except (PluginError, pluggy.PluginValidationError) as cause:
+                hooks.unregister(name=f"{plugin.package}:{name}")
+                warnings.warn(f"The hook plugin '{name}' of {plugin.package} is left out: {cause}", stacklevel=2)
+    return hooks

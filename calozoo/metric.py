@@ -1,0 +1,63 @@
+"""How showers are judged against a reference."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, ClassVar
+
+from calozoo.geometry import Geometry
+from calozoo.showers import Showers
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Direction(Enum):
+    """Which values of a metric are good."""
+
+    lower = "lower is better"
+    higher = "higher is better"
+    zero = "nearest 0 is best"
+    one = "nearest 1 is best"
+
+
+@dataclass(frozen=True)
+class Value:
+    """One number of a score, such as the KS distance of one observable at one energy."""
+
+    key: str  # parts separated by '/', the general one first: "layer/front/65536"
+    value: float
+    error: float | None = None  # one standard deviation
+    floor: float | None = None  # what the reference scores against itself
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a metric found, the overall number first."""
+
+    values: tuple[Value, ...]
+
+
+class Metric(ABC):
+    """Compares generated showers with reference showers of the same geometry.
+
+    The first argument of a plugin's ``__init__`` is the :class:`~calozoo.Geometry`; its keyword-only arguments
+    are the options.
+    """
+
+    direction: ClassVar[Direction] = Direction.lower
+    unit: ClassVar[str] = ""
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+
+    @abstractmethod
+    def score(self, reference: Showers, generated: Showers) -> Score:
+        """Judge ``generated`` against ``reference``; refuse with a reason what cannot be judged."""
+
+    def figures(self, reference: Showers, generated: Mapping[str, Showers]) -> Mapping[str, Figure]:
+        """Figures by title that show what the metric judges, one line for each labelled sample; none by default."""
+        return {}

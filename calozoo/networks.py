@@ -1,0 +1,140 @@
+"""Building blocks of the models: multilayer perceptrons with the Keras initialisers that the note names."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from calozoo.options import Activation, Initialiser
+
+
+def activation(kind: Activation, slope: float = 0.3) -> nn.Module:
+    """The activation function ``kind``; ``slope`` is LeakyReLU's, 0.3 as in Keras, which the note used."""
+    match kind:
+        case Activation.elu:
+            return nn.ELU()
+        case Activation.relu:
+            return nn.ReLU()
+        case Activation.selu:
+            return nn.SELU()
+        case Activation.leaky_relu:
+            return nn.LeakyReLU(slope)
+        case Activation.prelu:
+            return nn.PReLU()
+
+
+def initialise(tensor: Tensor, kind: Initialiser, fan_in: int, fan_out: int) -> None:
+    """Fill a weight or bias in place, with the scales that the Keras initialiser of that name has by default."""
+    with torch.no_grad():
+        match kind:
+            case Initialiser.zeros:
+                tensor.zero_()
+            case Initialiser.ones:
+                tensor.fill_(1.0)
+            case Initialiser.random_normal:
+                tensor.normal_(0.0, 0.05)
+            case Initialiser.random_uniform:
+                tensor.uniform_(-0.05, 0.05)
+            case Initialiser.truncated_normal:
+                _truncated_normal(tensor, 0.05)
+            case Initialiser.variance_scaling | Initialiser.lecun_normal:
+                _truncated_normal(tensor, math.sqrt(1 / fan_in))
+            case Initialiser.glorot_normal:
+                _truncated_normal(tensor, math.sqrt(2 / (fan_in + fan_out)))
+            case Initialiser.glorot_uniform:
+                limit = math.sqrt(6 / (fan_in + fan_out))
+                tensor.uniform_(-limit, limit)
+
+
+def _truncated_normal(tensor: Tensor, std: float) -> None:
+    nn.init.trunc_normal_(tensor, std=std, a=-2 * std, b=2 * std)
+
+
+class MLP(nn.Module):
+    """Linear layers with an activation after each but the last: (n, sizes[0]) to (n, sizes[-1]).
+
+    ``activations`` makes the activation that follows a layer of a given width.
+
+    >>> MLP([3, 8, 1], lambda width: nn.ReLU())(torch.zeros(5, 3)).shape
+    torch.Size([5, 1])
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activations: Callable[[int], nn.Module],
+        kernel: Initialiser = Initialiser.glorot_uniform,
+        bias: Initialiser = Initialiser.zeros,
+    ) -> None:
+        super().__init__()
+        self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False))
+        self.activations = nn.ModuleList(activations(width) for width in sizes[1:-1])
+        for linear, fan_in, fan_out in zip(self.linears, sizes, sizes[1:], strict=False):
+            initialise(cast(Tensor, linear.weight), kernel, fan_in, fan_out)
+            initialise(cast(Tensor, linear.bias), bias, fan_in, fan_out)
+
+    @property
+    def last(self) -> nn.Linear:
+        """The output layer."""
+        return cast(nn.Linear, self.linears[-1])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The network's output, (n, sizes[-1])."""
+        for linear, act in zip(self.linears, self.activations, strict=False):
+            x = act(linear(x))
+        return cast(Tensor, self.last(x))
+
+    def gradient(self, x: Tensor, inputs: int) -> Tensor:
+        """Derivative of a single output with respect to the first ``inputs`` inputs, (n, inputs).
+
+        The chain rule written out instead of a second pass through autograd: one ordinary graph, so that a loss
+        on it needs a single backward pass. Activations without a known derivative fall back to autograd.
+        """
+        if not all(isinstance(act, _WITH_SLOPE) for act in self.activations):
+            x = x.detach().requires_grad_()
+            return torch.autograd.grad(self(x).sum(), x, create_graph=True)[0][:, :inputs]
+        slopes = []
+        for linear, act in zip(self.linears, self.activations, strict=False):
+            before = linear(x)
+            x = act(before)
+            slopes.append(_slope(cast(nn.Module, act), before, x))
+        back: Tensor = self.last.weight  # (1, width): the same row for every shower until the first slope
+        for linear, slope in zip(reversed(self.linears[:-1]), reversed(slopes), strict=True):
+            weight = cast(Tensor, linear.weight)
+            back = (back * slope) @ (weight[:, :inputs] if linear is self.linears[0] else weight)
+        return back if slopes else back[:, :inputs].expand(len(x), -1)
+
+
+_WITH_SLOPE = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SELU)
+_SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+
+
+def _slope(act: nn.Module, before: Tensor, after: Tensor) -> Tensor:
+    """Derivative of ``act`` at ``before``, where it took the value ``after``."""
+    match act:
+        case nn.ReLU():
+            return (before > 0).to(before.dtype)
+        case nn.LeakyReLU():
+            return torch.where(before > 0, 1.0, act.negative_slope).to(before.dtype)
+        case nn.ELU():
+            return torch.where(before > 0, torch.ones_like(before), after + act.alpha)
+        case nn.SELU():
+            return torch.where(before > 0, torch.full_like(before, _SELU_SCALE), after + _SELU_SCALE * _SELU_ALPHA)
+    raise TypeError(f"No explicit derivative of {type(act).__name__}.")
+
+
+def inverse_sigmoid(values: Tensor, epsilon: float = 1e-6) -> Tensor:
+    """The logit of values clipped to [``epsilon``, 1 - ``epsilon``]."""
+    return torch.logit(values, epsilon)
+
+
+def softplus_inverse(values: Tensor) -> Tensor:
+    """x with softplus(x) = ``values`` > 0."""
+    return values + torch.log(-torch.expm1(-values))
+
+
+__all__ = ["MLP", "activation", "initialise", "inverse_sigmoid", "softplus_inverse"]

@@ -1,0 +1,150 @@
+"""A Simulator generates showers: geometry, condition encoding, preprocessor and generator, saved as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from calozoo.conditions import ConditionOptions, Conditions, chosen
+from calozoo.config import create, options, plain
+from calozoo.errors import ConfigError, DataError, RunError, unknown
+from calozoo.files import read_json, replacing, write_json
+from calozoo.generator import Generator, Space
+from calozoo.geometry import Geometry
+from calozoo.preprocessor import Preprocessor
+from calozoo.showers import INCIDENT_ENERGY, Showers
+
+#: Rows that are generated together, each block from a random stream of its own.
+BLOCK = 1024
+_TABLE = 4096  # training showers whose conditions are kept, for drawing those that are not given
+_FORMAT = 1
+_PARTS = ("geometry", "preprocessor", "conditions", "model")
+
+
+class Simulator(nn.Module):
+    """What is trained, saved, loaded and shared: conditions in, showers out.
+
+    ``config`` holds the components' names and options under ``geometry``, ``preprocessor``, ``conditions`` and
+    ``model``.
+    """
+
+    table: Tensor  # (columns, rows), conditions seen in training
+
+    def __init__(self, config: Mapping[str, Any], columns: tuple[str, ...] = (), rows: int = 0) -> None:
+        super().__init__()
+        self.config = {part: plain(config[part]) for part in _PARTS}
+        self.geometry: Geometry = create("geometry", config["geometry"])
+        self.preprocessor: Preprocessor = create("preprocessor", config["preprocessor"], self.geometry)
+        encodings = options(config["conditions"], ConditionOptions)
+        self.conditions = Conditions(chosen(encodings, self.geometry))
+        self.space = Space(self.geometry, self.preprocessor, self.conditions)
+        self.generator: Generator = create("model", config["model"], self.space)
+        self.columns = columns
+        self.register_buffer("table", torch.zeros(len(columns), rows, dtype=torch.float64))
+
+    def fit(self, showers: Showers) -> None:
+        """Learn from training showers everything that is not trained: encodings, preprocessing, conditions seen."""
+        device = self.table.device
+        self.conditions.fit(showers.columns)
+        incident = torch.as_tensor(showers.incident_energies, device=device)[:, None]
+        self.preprocessor.fit(torch.as_tensor(showers.energies, device=device), incident)
+        declared = [column.name for column in self.geometry.columns if column.name in showers.conditions]
+        self.columns = tuple(dict.fromkeys([*self.conditions.names, *declared]))
+        kept = showers[:_TABLE].columns
+        self.table = torch.stack([torch.as_tensor(kept[name].astype(np.float64)) for name in self.columns]).to(device)
+
+    def given(self, columns: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
+        """Check conditions that a user gives: known columns, finite, positive energies."""
+        for name, values in columns.items():
+            if name not in self.columns:
+                raise DataError(unknown("condition of this simulator", name, self.columns))
+            if not np.isfinite(values).all():
+                raise DataError(f"Condition '{name}' has values that are not finite.")
+        if INCIDENT_ENERGY in columns and not (np.asarray(columns[INCIDENT_ENERGY]) > 0).all():
+            raise DataError("Incident energies must be positive, in MeV.")
+        return {name: np.asarray(values) for name, values in columns.items()}
+
+    def generate(self, n: int, columns: Mapping[str, Any], *, seed: int = 0, threshold: float = 0.0) -> Iterator[Showers]:
+        """Generate ``n`` showers block by block.
+
+        ``columns`` gives conditions by name, each a number or (n,) of them; those that are not given are drawn
+        together from what was seen in training. The same seed gives the same showers however they are asked for.
+        Cells below ``threshold`` (MeV) are set to zero.
+        """
+        given = {name: np.broadcast_to(values, (n,)) for name, values in self.given(columns).items()}
+        table = {name: values.cpu().numpy() for name, values in zip(self.columns, self.table, strict=True)}
+        device = self.table.device
+        self.eval()
+        for block, start in enumerate(range(0, n, BLOCK)):
+            state = np.random.SeedSequence((seed, block)).generate_state(2, np.uint64)
+            drawn = np.random.default_rng(state[0]).integers(0, self.table.shape[1], BLOCK)
+            full = {
+                name: _padded(given[name][start : start + BLOCK]) if name in given else table[name][drawn]
+                for name in self.columns
+            }
+            with torch.inference_mode():
+                condition = self.conditions(full)
+                random = torch.Generator(device).manual_seed(int(state[1] >> np.uint64(1)))
+                values = self.generator.sample(condition, self.generator.latent.draw(BLOCK, random))
+                incident = torch.as_tensor(full[INCIDENT_ENERGY], dtype=torch.float32, device=device)[:, None]
+                energies = self.preprocessor.inverse(values, incident)
+                energies = torch.where(energies >= threshold, energies, 0.0).cpu().numpy()
+            if not np.isfinite(energies).all():
+                raise RunError("The generator gave energies that are not finite; its weights are damaged or diverged.")
+            rest = slice(0, min(BLOCK, n - start))
+            conditions = {name: self._typed(name, values[rest]) for name, values in full.items() if name != INCIDENT_ENERGY}
+            yield Showers(energies[rest], full[INCIDENT_ENERGY][rest], conditions)
+
+    def _typed(self, name: str, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        categorical = any(column.name == name and column.categories for column in self.geometry.columns)
+        return values.astype(np.uint8 if categorical else np.float32)
+
+    # ---- saving and loading -------------------------------------------------------------------------------------
+
+    def save(self, folder: Path) -> None:
+        """Write ``simulator.safetensors`` and ``simulator.json`` into ``folder``."""
+        with replacing(folder / "simulator.safetensors") as temporary:
+            save_file({name: tensor.contiguous().cpu() for name, tensor in self.state_dict().items()}, temporary)
+        rows = self.table.shape[1]
+        write_json(folder / "simulator.json", {"format": _FORMAT, **self.config, "columns": self.columns, "rows": rows})
+
+    @staticmethod
+    def load(folder: Path | str, device: torch.device | str = "cpu") -> Simulator:
+        """Read what :meth:`save` wrote; names are looked up in the registry, so no file can name code to run."""
+        folder = Path(folder)
+        content = read_json(folder / "simulator.json")
+        try:
+            if content["format"] != _FORMAT:
+                raise RunError(f"{folder}/simulator.json has format {content['format']}; this version reads {_FORMAT}.")
+            simulator = Simulator(content, tuple(content["columns"]), int(content["rows"]))
+        except (KeyError, TypeError, ValueError) as cause:
+            raise RunError(f"{folder}/simulator.json is not a simulator of calozoo ({type(cause).__name__}: {cause}).") from cause
+        try:
+            simulator.load_state_dict(load_file(folder / "simulator.safetensors"))
+        except (OSError, SafetensorError, RuntimeError) as cause:
+            reason = str(cause).splitlines()[0]
+            raise RunError(f"{folder}/simulator.safetensors does not fit simulator.json or is damaged ({reason}).") from cause
+        return simulator.to(device)
+
+
+def _padded(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return np.pad(values, (0, BLOCK - len(values)), mode="edge")
+
+
+def find_device(name: str) -> torch.device:
+    """The torch device of ``device=auto|cpu|gpu|mps``; ConfigError where it is asked for and missing."""
+    if name == "gpu" and not torch.cuda.is_available():
+        built = "this build of torch has no CUDA" if torch.version.cuda is None else "torch finds no CUDA device"
+        raise ConfigError(f"device=gpu was asked for, and {built}. Use device=cpu or device=auto.")
+    if name == "mps" and not torch.backends.mps.is_available():
+        raise ConfigError("device=mps was asked for, and torch finds no Apple GPU here. Use device=cpu or device=auto.")
+    if name == "gpu" or (name == "auto" and torch.cuda.is_available()):
+        return torch.device("cuda")
+    return torch.device("mps" if name == "mps" else "cpu")

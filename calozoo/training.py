@@ -1,0 +1,284 @@
+"""Trains any model: owns every update of every player, seeded and resumable."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from calozoo import checkpoint
+from calozoo.critic import Critic
+from calozoo.data import Part, Rows
+from calozoo.errors import ConfigError, RunError, unknown
+from calozoo.generator import Batch, Player
+from calozoo.options import Optimizer, OptimizerName, Schedule, ScheduleName, Trainer
+from calozoo.run import Run
+from calozoo.showers import Showers
+from calozoo.simulator import Simulator
+
+_IN_MEMORY = 2 << 30  # bytes of preprocessed showers that are kept as tensors; larger samples are streamed
+_CHUNK = 256  # neighbouring rows that a streamed sample reads together
+_POOL = 256  # chunks that are shuffled together
+
+
+@dataclass
+class Training:
+    """What a training did."""
+
+    steps: int
+    epochs: float
+    showers: int
+    parameters: dict[str, int]  # trainable parameters by player
+
+
+class Sampler:
+    """Batches of preprocessed training showers, one permutation per epoch.
+
+    A sample that fits is kept as tensors; a larger one is read in chunks of neighbouring rows that are shuffled
+    within a pool. :attr:`state` restores the position exactly.
+    """
+
+    def __init__(self, simulator: Simulator, rows: Rows, batch_size: int, seed: int) -> None:
+        self.simulator, self.rows, self.batch_size, self.seed = simulator, rows, min(batch_size, len(rows)), seed
+        self.epoch, self.position = 0, 0
+        space = simulator.space
+        self.small = len(rows) * (space.features + space.condition_size) * 4 <= _IN_MEMORY
+        self.chunk = 1 if self.small else _CHUNK
+        self.pool = len(rows) if self.small else _CHUNK * _POOL
+        self.whole = self.encode(rows.rows(slice(0, len(rows)))) if self.small else None
+        self._ready: tuple[tuple[int, int], Batch] | None = None
+
+    @property
+    def state(self) -> dict[str, int]:
+        """The position in the data."""
+        return {"epoch": self.epoch, "position": self.position}
+
+    @state.setter
+    def state(self, state: Mapping[str, int]) -> None:
+        self.epoch, self.position, self._ready = state["epoch"], state["position"], None
+
+    def encode(self, showers: Showers) -> Batch:
+        """Showers as the model sees them, on the simulator's device."""
+        device = self.simulator.table.device
+        with torch.no_grad():
+            incident = torch.as_tensor(showers.incident_energies, device=device)[:, None]
+            values = self.simulator.preprocessor(torch.as_tensor(showers.energies, device=device), incident)
+            return Batch(values, self.simulator.conditions(showers.columns))
+
+    def next(self) -> Batch:
+        """The next batch; the rest of an epoch that does not fill one is dropped."""
+        if self.position + self.batch_size > len(self.rows):
+            self.epoch, self.position = self.epoch + 1, 0
+        pool, order = self._pool()
+        start = self.position % self.pool
+        index = order[start : start + self.batch_size]
+        if len(index) < self.batch_size:  # the batch reaches over the end of the pool
+            self.position += self.pool - start
+            return self.next()
+        self.position += self.batch_size
+        return Batch(pool.values[index], pool.condition[index])
+
+    def _pool(self) -> tuple[Batch, Tensor]:
+        """The showers that are being drawn from and their order, made anew at each epoch and pool."""
+        key = (self.epoch, self.position // self.pool)
+        if self._ready is None or self._ready[0] != key:
+            random = np.random.default_rng((self.seed, self.epoch))
+            if self.whole is not None:
+                batch, order = self.whole, random.permutation(len(self.rows))
+            else:
+                starts = random.permutation(math.ceil(len(self.rows) / self.chunk))[key[1] * _POOL : (key[1] + 1) * _POOL]
+                rows = np.concatenate([np.arange(s * self.chunk, min((s + 1) * self.chunk, len(self.rows))) for s in starts])
+                batch = self.encode(Showers.concatenate(self.rows.rows(part) for part in np.array_split(rows, len(starts))))
+                order = np.random.default_rng((self.seed, *key)).permutation(len(rows))
+            self._ready, self._order = (key, batch), torch.as_tensor(order, device=batch.values.device)
+        return self._ready[1], self._order
+
+
+def optimizer(parameters: Any, options: Optimizer) -> torch.optim.Optimizer:
+    """The torch optimizer that ``options`` name; fused where torch has it."""
+    common: dict[str, Any] = {"lr": options.lr, "weight_decay": options.weight_decay}
+    betas = {"betas": tuple(options.betas)}
+    match options.name:
+        case OptimizerName.adam:
+            return torch.optim.Adam(parameters, **common, **betas, fused=True)
+        case OptimizerName.adamw:
+            return torch.optim.AdamW(parameters, **common, **betas, fused=True)
+        case OptimizerName.nadam:
+            return torch.optim.NAdam(parameters, **common, **betas)
+        case OptimizerName.rmsprop:
+            return torch.optim.RMSprop(parameters, **common, alpha=0.9)  # Keras's rho
+        case OptimizerName.adagrad:
+            return torch.optim.Adagrad(parameters, **common)
+        case OptimizerName.adadelta:
+            return torch.optim.Adadelta(parameters, **common)
+
+
+def rate(schedule: Schedule, step: int, steps: int) -> float:
+    """The factor on the learning rate at ``step`` of ``steps``.
+
+    >>> [rate(Schedule(ScheduleName.linear), step, 4) for step in range(4)]
+    [1.0, 0.75, 0.5, 0.25]
+    """
+    if step < schedule.warmup:
+        return (step + 1) / schedule.warmup
+    done = (step - schedule.warmup) / max(steps - schedule.warmup, 1)
+    match schedule.name:
+        case ScheduleName.constant:
+            return 1.0
+        case ScheduleName.linear:
+            falling = 1 - done
+        case ScheduleName.cosine:
+            falling = (1 + math.cos(math.pi * done)) / 2
+    return schedule.final + (1 - schedule.final) * falling
+
+
+def train(
+    simulator: Simulator,
+    critics: Mapping[str, Critic],
+    rows: Rows,
+    options: Trainer,
+    *,
+    run: Run,
+    hooks: Any,
+    seed: int,
+) -> Training:
+    """Train ``simulator`` in place on ``rows`` and leave it with the weights that generate.
+
+    Goes on from the run folder's newest checkpoint, exactly where it was. Raises
+    :class:`~calozoo.errors.RunError` where a loss is no longer finite.
+    """
+    device = simulator.table.device
+    sampler = Sampler(simulator, rows, options.batch_size, seed)
+    torch.manual_seed(seed)
+    start = sampler.encode(rows.rows(slice(0, min(len(rows), 20_000))))
+    for module in (simulator.generator, *critics.values()):
+        module.initialise(start)
+    players = simulator.generator.players(critics)
+    _check(players, options)
+    each = sum(player.updates for player in players)
+    per_epoch = len(rows) / sampler.batch_size / each  # steps
+    limits = [options.max_steps, options.epochs and math.ceil(options.epochs * per_epoch)]
+    steps = min((limit for limit in limits if limit is not None), default=0)
+    if steps <= 0:
+        raise ConfigError("A training needs an end: set trainer.max_steps or trainer.epochs to a positive number.")
+
+    optimizers = {p.name: optimizer(p.parameters, options.players.get(p.name, options.optimizer)) for p in players}
+    rates = {name: [group["lr"] for group in opt.param_groups] for name, opt in optimizers.items()}
+    random = torch.Generator(device).manual_seed(seed)
+    whole = nn.ModuleDict({"generator": simulator.generator, **{f"critic_{name}": c for name, c in critics.items()}}).train()
+    averaged = {name: p.detach().clone() for name, p in simulator.generator.named_parameters()} if options.ema else {}
+
+    step = 0
+    saved = checkpoint.load(run.checkpoints, device)
+    if saved is not None:
+        whole.load_state_dict(saved["weights"])
+        for name, opt in optimizers.items():
+            opt.load_state_dict(saved["optimizers"][name])
+        averaged = {name: tensor.clone() for name, tensor in saved["averaged"].items()}
+        random.set_state(saved["random"].cpu())
+        sampler.state = saved["sampler"]
+        step = saved["step"]
+
+    def save() -> None:
+        state = {
+            "step": step,
+            "weights": whole.state_dict(),
+            "optimizers": {name: opt.state_dict() for name, opt in optimizers.items()},
+            "averaged": averaged,
+            "random": random.get_state(),
+            "sampler": sampler.state,
+        }
+        checkpoint.save(run.checkpoints, step, state)
+        hooks.checkpoint_saved(folder=run.folder, step=step)
+
+    hooks.training_started(folder=run.folder, step=step, steps=steps)
+    sums: dict[tuple[str, str], Tensor] = defaultdict(lambda: torch.zeros((), device=device))
+    counted, last_save = 0, perf_counter()
+    try:
+        while step < steps:
+            factor = rate(options.schedule, step, steps)
+            for player in players:
+                opt = optimizers[player.name]
+                for group, base in zip(opt.param_groups, rates[player.name], strict=True):
+                    group["lr"] = base * factor
+                for _ in range(player.updates):
+                    batch = sampler.next()
+                    noise = {name: kind.draw(len(batch), random) for name, kind in player.noise.items()}
+                    terms = player.loss(batch, noise)
+                    loss = torch.stack(list(terms.values())).sum()
+                    gradients = torch.autograd.grad(loss, player.parameters)
+                    for parameter, gradient in zip(player.parameters, gradients, strict=True):
+                        parameter.grad = gradient
+                    if options.clip is not None:
+                        nn.utils.clip_grad_norm_(player.parameters, options.clip)
+                    opt.step()
+                for name, term in terms.items():
+                    sums[player.name, name] += term.detach()
+            step, counted = step + 1, counted + 1
+            if averaged:
+                # The average starts over at first, so that it does not remember the random weights.
+                decay = min(options.ema or 0.0, step / (step + 10))
+                torch._foreach_lerp_(list(averaged.values()), [p.detach() for p in simulator.generator.parameters()], 1 - decay)
+            if step % options.log_every == 0 or step == steps:
+                losses = _means(sums, counted, step)
+                hooks.losses_logged(folder=run.folder, step=step, epoch=step / per_epoch, losses=losses)
+                sums.clear()
+                counted = 0
+                if perf_counter() - last_save > options.checkpoint_every and step < steps:
+                    save()
+                    last_save = perf_counter()
+    except KeyboardInterrupt:
+        save()
+        raise
+    if averaged:
+        with torch.no_grad():
+            for name, parameter in simulator.generator.named_parameters():
+                parameter.copy_(averaged[name])
+    counts = {player.name: sum(p.numel() for p in player.parameters) for player in players}
+    return Training(steps, steps / per_epoch, len(rows), counts)
+
+
+def _check(players: tuple[Player, ...], options: Trainer) -> None:
+    names = [player.name for player in players]
+    for name in options.players:
+        if name not in names:
+            raise ConfigError(unknown("player of this model", name, names) + " It was named in trainer.players.")
+    if options.batch_size < 1 or options.log_every < 1:
+        raise ConfigError("trainer.batch_size and trainer.log_every must be at least 1.")
+
+
+def _means(sums: Mapping[tuple[str, str], Tensor], counted: int, step: int) -> dict[str, dict[str, float]]:
+    losses: dict[str, dict[str, float]] = defaultdict(dict)
+    for (player, term), value in sums.items():
+        losses[player][term] = value.item() / counted
+        if not math.isfinite(losses[player][term]):
+            raise RunError(
+                f"The training diverged: the term '{term}' of player '{player}' is {losses[player][term]} at step {step}. A "
+                "smaller trainer.optimizer.lr or trainer.clip=1 usually helps."
+            )
+    return dict(losses)
+
+
+def chosen_rows(rows: Rows, options: Trainer, seed: int) -> Rows:
+    """The rows that are trained on: those of ``options.energies``, and the ``options.fraction`` of them."""
+    if not options.energies and options.fraction >= 1:
+        return rows
+    if not 0 < options.fraction <= 1:
+        raise ConfigError(f"trainer.fraction must lie in (0, 1], not {options.fraction}.")
+    index = np.arange(len(rows))
+    if options.energies:
+        starts = range(0, len(rows), 8192)
+        incident = np.concatenate([rows.rows(slice(s, min(s + 8192, len(rows)))).incident_energies for s in starts])
+        wanted = np.isclose(incident[:, None], np.array(options.energies)[None], rtol=1e-3).any(axis=1)
+        index = index[wanted]
+        if not len(index):
+            raise ConfigError(f"No training shower has one of trainer.energies={options.energies} (MeV).")
+    index = np.random.default_rng(seed).permutation(index)[: max(1, round(len(index) * options.fraction))]
+    return Part(rows, np.sort(index))

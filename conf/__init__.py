@@ -1,0 +1,1 @@
+"""Root configurations and the groups that the core itself defines."""
