@@ -132,9 +132,66 @@ def inverse_sigmoid(values: Tensor, epsilon: float = 1e-6) -> Tensor:
     return torch.logit(values, epsilon)
 
 
-def softplus_inverse(values: Tensor) -> Tensor:
-    """x with softplus(x) = ``values`` > 0."""
-    return values + torch.log(-torch.expm1(-values))
 
 
-__all__ = ["MLP", "activation", "initialise", "inverse_sigmoid", "softplus_inverse"]
+class EnergyStandard(nn.Module):
+    """Standardises quantities by their mean and width at the incident energy, both interpolated in its logarithm.
+
+    :meth:`fit` takes them from training showers at discrete energies, or in bins of equally many showers; the width is
+    the half-width of the central 68 %. Fixed buffers, so that they are saved with the weights.
+    """
+
+    ends: Tensor
+    mean: Tensor
+    width: Tensor
+
+    def __init__(self, size: int, knots: int = 65) -> None:
+        super().__init__()
+        self.register_buffer("ends", torch.tensor([0.0, 1.0]))
+        self.register_buffer("mean", torch.zeros(knots, size))
+        self.register_buffer("width", torch.ones(knots, size))
+
+    def fit(self, x: Tensor, incident: Tensor) -> None:
+        """Learn from ``x`` (n, size) at ``incident`` energies (n, 1), MeV."""
+        log = incident[:, 0].log()
+        groups = torch.unique(log)
+        if len(groups) > len(self.mean):
+            groups = torch.quantile(log, torch.linspace(0, 1, len(self.mean) // 2, device=log.device))
+        nearest = (log[:, None] - groups).abs().argmin(dim=1)
+        kept = [(groups[k], x[nearest == k]) for k in range(len(groups)) if (nearest == k).any()]
+        means = torch.stack([rows.mean(dim=0) for _, rows in kept])
+        levels = torch.tensor([0.1587, 0.8413], device=x.device)
+        widths = torch.stack([torch.quantile(rows, levels, dim=0).diff(dim=0)[0] / 2 for _, rows in kept])
+        widths = torch.maximum(widths, 1e-3 * means.abs() + 1e-12)
+        at = torch.stack([energy for energy, _ in kept])
+        self.ends = torch.stack([at[0], at[-1]])
+        knots = torch.linspace(0, 1, len(self.mean), device=x.device) * (at[-1] - at[0]) + at[0]
+        self.mean = _interpolate(at, means, knots)
+        self.width = _interpolate(at, widths.log(), knots).exp()
+
+    def curves(self, incident: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and width (n, size) at ``incident`` energies (n, 1), MeV; constant beyond the training range."""
+        span = (self.ends[1] - self.ends[0]).clamp(min=1e-9)
+        place = ((incident[:, 0].log() - self.ends[0]) / span).clamp(0, 1) * (len(self.mean) - 1)
+        left = place.long().clamp(max=len(self.mean) - 2)
+        part = (place - left)[:, None]
+        return tuple(torch.lerp(curve[left], curve[left + 1], part) for curve in (self.mean, self.width))  # type: ignore[return-value]
+
+    def forward(self, x: Tensor, incident: Tensor) -> Tensor:
+        """Standardised ``x`` (n, size)."""
+        mean, width = self.curves(incident)
+        return (x - mean) / width
+
+    def inverse(self, x: Tensor, incident: Tensor) -> Tensor:
+        """What :meth:`forward` made into ``x``."""
+        mean, width = self.curves(incident)
+        return x * width + mean
+
+
+def _interpolate(at: Tensor, values: Tensor, points: Tensor) -> Tensor:
+    """Linear interpolation of ``values`` (k, size) at increasing ``at`` (k,), constant beyond the ends."""
+    if len(at) == 1:
+        return values.expand(len(points), -1).clone()
+    right = torch.searchsorted(at, points).clamp(1, len(at) - 1)
+    part = ((points - at[right - 1]) / (at[right] - at[right - 1])).clamp(0, 1)[:, None]
+    return torch.lerp(values[right - 1], values[right], part)

@@ -1,0 +1,251 @@
+"""The command ``calozoo``: finds the command word, answers help by itself, and hands the rest to Hydra."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from calozoo import registry
+from calozoo.errors import CalozooError, ConfigError, unknown
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+#: Commands that Hydra composes a configuration for, each with the name of its root config.
+COMMANDS = {
+    "run": ("config", "train, generate, evaluate and report (the default)"),
+    "train": ("train", "train alone; run=FOLDER goes on with a killed one"),
+    "generate": ("generate", "showers from a trained run: run=FOLDER energy=65536 n=1000 out=FILE.h5"),
+    "evaluate": ("evaluate", "score run=FOLDER, or reference=FILE.h5 generated=FILE.h5 geometry=NAME out=FOLDER"),
+    "report": ("report", "figures and report.html of run=FOLDER again"),
+}
+_FLAGS = {"-h", "--help"}
+
+
+def main() -> None:
+    """Run the command line; the exit status is 0, 1 after a failure and 2 after a bad command."""
+    with contextlib.suppress(BrokenPipeError):
+        try:
+            _dispatch(sys.argv[1:])
+        except ConfigError as error:
+            _leave(str(error), 2)
+        except CalozooError as error:
+            _leave(str(error), 1)
+        except KeyboardInterrupt:
+            _leave("interrupted", 130)
+
+
+def _leave(message: str, status: int) -> None:
+    sys.stderr.write(f"calozoo: {message}\n")
+    sys.exit(status)
+
+
+def _dispatch(arguments: list[str]) -> None:
+    if "COMP_LINE" in os.environ and _complete(os.environ["COMP_LINE"]):
+        return
+    command = "run"
+    if arguments and not arguments[0].startswith("-") and "=" not in arguments[0]:
+        command, *arguments = arguments
+    if command == "plugins":
+        _plugins(arguments)
+    elif command not in COMMANDS:
+        raise ConfigError(unknown("command", command, [*COMMANDS, "plugins"]))
+    elif _FLAGS & set(arguments) or (command == "run" and not arguments):
+        _help(command, [argument for argument in arguments if argument not in _FLAGS])
+    else:
+        _hydra(command, arguments)
+
+
+# ---- Hydra ----------------------------------------------------------------------------------------------------------
+
+
+def _hydra(command: str, arguments: list[str]) -> None:
+    import hydra
+
+    from calozoo.config import set_up_hydra
+
+    def task(config: DictConfig) -> Any:
+        import calozoo.tasks
+
+        warnings.showwarning = _show_warning
+        return getattr(calozoo.tasks, command)(config)
+
+    set_up_hydra(command)
+    sys.argv = ["calozoo", *arguments]
+    # Hydra would print and leave; this makes it raise, so that every failure becomes one line of ours.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    with _one_line():
+        hydra.main(version_base="1.3", config_path=None, config_name=COMMANDS[command][0])(task)()
+
+
+def _show_warning(message: Any, category: Any, filename: Any, lineno: Any, file: Any = None, line: Any = None) -> None:
+    sys.stderr.write(f"calozoo: warning: {message}\n")
+
+
+@contextlib.contextmanager
+def _one_line() -> Iterator[None]:
+    """Turn what Hydra and OmegaConf raise into one line that says what exists."""
+    from hydra.errors import HydraException, MissingConfigException
+    from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+
+    try:
+        yield
+    except CalozooError:
+        raise
+    except MissingConfigException as error:
+        group, _, name = (error.missing_cfg_file or "").rpartition("/")
+        if not group:
+            raise ConfigError(str(error).splitlines()[0]) from error
+        raise ConfigError(unknown(group, name, _choices(group))) from error
+    except (HydraException, OmegaConfBaseException) as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, (OmegaConfBaseException, CalozooError)):
+            cause = cause.__cause__ or cause.__context__
+        if isinstance(cause, CalozooError):
+            raise cause from error
+        first = str(error).splitlines()[0].rstrip(".")
+        if isinstance(cause, ConfigKeyError | AttributeError) and cause.parent_node is not None:
+            parent = cause.parent_node
+            prefix = f"{cause.full_key.rpartition('.')[0]}." if "." in (cause.full_key or "") else ""
+            names = [f"{prefix}{key}" for key in parent]
+            raise ConfigError(unknown("option", cause.full_key, names)) from error
+        if first.startswith("You must specify"):
+            group = first.split("'")[1]
+            raise ConfigError(f"Choose a {group}: {group}=NAME with one of {', '.join(_choices(group))}.") from error
+        if isinstance(cause, OmegaConfBaseException):
+            key = f"{cause.full_key}: " if cause.full_key else ""
+            raise ConfigError(f"{key}{str(cause).splitlines()[0]}") from error
+        raise ConfigError(first) from error
+
+
+def _choices(group: str) -> list[str]:
+    from calozoo.config import choices
+
+    return choices(group)
+
+
+# ---- help, completion, plugins: nothing here imports torch ----------------------------------------------------------
+
+
+def _complete(line: str) -> bool:
+    """Answer the completion of commands, group names and their options; leave option keys to Hydra."""
+    words = line[: int(os.environ.get("COMP_POINT", len(line)))].split(" ")[1:]
+    word = words[-1] if words else ""
+    if words and words[0] in COMMANDS and len(words) > 1:
+        os.environ["COMP_LINE"] = " ".join(["calozoo", *words[1:]])  # Hydra knows no command words
+    if "." in word or word.startswith("-"):
+        return False
+    from calozoo.config import GROUPS, choices, groups
+
+    command = words[0] if len(words) > 1 and words[0] in COMMANDS else "run"
+    group, equals, _ = word.partition("=")
+    known = GROUPS.get(command, groups())
+    if equals and group not in known:
+        return False
+    if equals:
+        found = [f"{group}={choice}" for choice in choices(group)]
+    else:
+        found = [f"{group}=" for group in sorted(known)]
+        if len(words) <= 1:
+            found += [*COMMANDS, "plugins"]
+    sys.stdout.write("\n".join(choice for choice in found if choice.startswith(word)) + "\n")
+    return True
+
+
+def _help(command: str, arguments: list[str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from calozoo.config import GROUPS, choices, groups
+
+    console = Console(highlight=False)
+    console.print("[bold]calozoo [COMMAND] group=option key=value ...[/]   for example")
+    console.print("  calozoo model=wgan_gp geometry=atlas_barrel\n  calozoo -m model=vae,wgan_gp seed=0,1,2,3")
+    if command == "run" and not arguments:
+        table = Table("command", "what it does", box=None, pad_edge=False, header_style="bold", title_justify="left")
+        for name, (_, text) in COMMANDS.items():
+            table.add_row(name, text)
+        table.add_row("plugins", "what is installed, from which package; plugins --check imports each and says what is broken")
+        console.print("", table)
+    table = Table("group", "options", box=None, pad_edge=False, header_style="bold")
+    for group in sorted(GROUPS.get(command, groups())):
+        table.add_row(group, ", ".join(choices(group)) or "none installed")
+    console.print("", table)
+    for argument in arguments:
+        group, _, name = argument.partition("=")
+        if group in registry.KINDS and name:
+            _help_component(console, group, name)
+    if not arguments:
+        console.print(
+            "\nOptions of a component: calozoo model=wgan_gp --help. Everything a run would use: calozoo model=wgan_gp --cfg job"
+            "\nOthers: -m (multirun), hydra.run.dir=FOLDER, and completion by: eval \"$(calozoo -sc install=bash)\""
+        )
+
+
+def _help_component(console: Any, group: str, name: str) -> None:
+    from dataclasses import MISSING, fields, is_dataclass
+    from enum import Enum
+    from inspect import getdoc
+
+    from rich.table import Table
+
+    from calozoo.config import SEVERAL, plain, schema
+
+    cls = registry.load(group, name)
+    console.print(f"\n[bold]{group}={name}[/]: {(getdoc(cls) or '').strip()}")
+    table = Table("option", "default", "choices", box=None, pad_edge=False, header_style="bold")
+    prefix = f"{group}.{name}" if group in SEVERAL else group
+
+    def add(path: str, options: Any) -> None:
+        for field in fields(options):
+            default = field.default if field.default_factory is MISSING else field.default_factory()
+            if field.name == "name" and path == prefix:
+                continue
+            if is_dataclass(default):
+                add(f"{path}.{field.name}", type(default))
+                continue
+            members = type(default).__members__ if isinstance(default, Enum) else ()
+            table.add_row(f"{path}.{field.name}", str(plain(default)), ", ".join(members))
+
+    add(prefix, schema(cls, name))
+    console.print(table)
+
+
+def _plugins(arguments: list[str]) -> None:
+    """List every installed plugin; with --check import each and say what is broken."""
+    if unexpected := set(arguments) - {"--check"}:
+        raise ConfigError(f"calozoo plugins takes --check alone, not {' '.join(sorted(unexpected))}.")
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("kind", "name", "package", "version", "state", box=None, pad_edge=False, header_style="bold")
+    broken = 0
+    for kind in (*registry.KINDS, *registry.OTHERS):
+        for name, candidates in registry.plugins(kind).items():
+            for plugin in candidates:
+                state = "ok" if "--check" in arguments else ""
+                try:
+                    if "--check" in arguments and kind in registry.KINDS:
+                        _check(kind, name)
+                    elif "--check" in arguments and kind == "hooks":
+                        plugin.load()
+                    elif len(candidates) > 1:
+                        registry.find(kind, name)
+                except CalozooError as error:
+                    state, broken = f"[red]{error}[/]", broken + 1
+                table.add_row(kind, name, plugin.package, plugin.version, state)
+    Console(highlight=False).print(table)
+    if off := registry.disabled():
+        sys.stdout.write(f"Switched off by CALOZOO_DISABLE_PLUGINS: {', '.join(sorted(off))}\n")
+    if broken:
+        sys.exit(1)
+
+
+def _check(kind: str, name: str) -> None:
+    from calozoo.config import schema
+
+    schema(registry.load(kind, name), name)

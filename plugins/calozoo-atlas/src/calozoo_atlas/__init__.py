@@ -1,0 +1,1 @@
+"""The ATLAS-like electromagnetic barrel for calozoo."""

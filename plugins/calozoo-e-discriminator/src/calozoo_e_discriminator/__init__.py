@@ -1,0 +1,1 @@
+"""The poster's "E discriminator" for any adversarial model."""

@@ -1,0 +1,1 @@
+"""Hook plugins: what is shown and noted while a run goes on."""

@@ -1,0 +1,1 @@
+"""The ATLAS note's Wasserstein GAN with gradient penalty, and what other adversarial models share with it."""
