@@ -68,11 +68,23 @@ def _hydra(command: str, arguments: list[str]) -> None:
 
     from calozoo.config import set_up_hydra
 
+    failures: list[BaseException] = []
+    process = os.getpid()
+
     def task(config: DictConfig) -> Any:
         import calozoo.tasks
 
         warnings.showwarning = _show_warning
-        return getattr(calozoo.tasks, command)(config)
+        try:
+            return getattr(calozoo.tasks, command)(config)
+        except BaseException as error:
+            if os.getpid() != process or not isinstance(error, CalozooError | KeyboardInterrupt):
+                raise
+            if failures:  # of an earlier job of a multirun, which goes on
+                sys.stderr.write(f"calozoo: {failures[-1]}\n")
+            failures.append(error)
+            if isinstance(error, KeyboardInterrupt):
+                raise
 
     set_up_hydra(command)
     sys.argv = ["calozoo", *arguments]
@@ -80,9 +92,11 @@ def _hydra(command: str, arguments: list[str]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     with _one_line():
         hydra.main(version_base="1.3", config_path=None, config_name=COMMANDS[command][0])(task)()
+    if failures:
+        raise failures[-1]
 
 
-def _show_warning(message: Any, category: Any, filename: Any, lineno: Any, file: Any = None, line: Any = None) -> None:
+def _show_warning(message: Any, *_: Any, **__: Any) -> None:
     sys.stderr.write(f"calozoo: warning: {message}\n")
 
 
@@ -100,7 +114,7 @@ def _one_line() -> Iterator[None]:
         group, _, name = (error.missing_cfg_file or "").rpartition("/")
         if not group:
             raise ConfigError(str(error).splitlines()[0]) from error
-        raise ConfigError(unknown(group, name, _choices(group))) from error
+        raise ConfigError(unknown(group, name, registry.choices(group))) from error
     except (HydraException, OmegaConfBaseException) as error:
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, (OmegaConfBaseException, CalozooError)):
@@ -115,17 +129,13 @@ def _one_line() -> Iterator[None]:
             raise ConfigError(unknown("option", cause.full_key, names)) from error
         if first.startswith("You must specify"):
             group = first.split("'")[1]
-            raise ConfigError(f"Choose a {group}: {group}=NAME with one of {', '.join(_choices(group))}.") from error
+            raise ConfigError(
+                f"Choose a {group}: {group}=NAME with one of {', '.join(registry.choices(group))}."
+            ) from error
         if isinstance(cause, OmegaConfBaseException):
             key = f"{cause.full_key}: " if cause.full_key else ""
             raise ConfigError(f"{key}{str(cause).splitlines()[0]}") from error
         raise ConfigError(first) from error
-
-
-def _choices(group: str) -> list[str]:
-    from calozoo.config import choices
-
-    return choices(group)
 
 
 # ---- help, completion, plugins: nothing here imports torch ----------------------------------------------------------
@@ -139,15 +149,13 @@ def _complete(line: str) -> bool:
         os.environ["COMP_LINE"] = " ".join(["calozoo", *words[1:]])  # Hydra knows no command words
     if "." in word or word.startswith("-"):
         return False
-    from calozoo.config import GROUPS, choices, groups
-
     command = words[0] if len(words) > 1 and words[0] in COMMANDS else "run"
     group, equals, _ = word.partition("=")
-    known = GROUPS.get(command, groups())
+    known = registry.GROUPS.get(command, registry.groups())
     if equals and group not in known:
         return False
     if equals:
-        found = [f"{group}={choice}" for choice in choices(group)]
+        found = [f"{group}={choice}" for choice in registry.choices(group)]
     else:
         found = [f"{group}=" for group in sorted(known)]
         if len(words) <= 1:
@@ -160,8 +168,6 @@ def _help(command: str, arguments: list[str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from calozoo.config import GROUPS, choices, groups
-
     console = Console(highlight=False)
     console.print("[bold]calozoo [COMMAND] group=option key=value ...[/]   for example")
     console.print("  calozoo model=wgan_gp geometry=atlas_barrel\n  calozoo -m model=vae,wgan_gp seed=0,1,2,3")
@@ -169,11 +175,13 @@ def _help(command: str, arguments: list[str]) -> None:
         table = Table("command", "what it does", box=None, pad_edge=False, header_style="bold", title_justify="left")
         for name, (_, text) in COMMANDS.items():
             table.add_row(name, text)
-        table.add_row("plugins", "what is installed, from which package; plugins --check imports each and says what is broken")
+        table.add_row(
+            "plugins", "what is installed, from which package; plugins --check imports each and says what is broken"
+        )
         console.print("", table)
     table = Table("group", "options", box=None, pad_edge=False, header_style="bold")
-    for group in sorted(GROUPS.get(command, groups())):
-        table.add_row(group, ", ".join(choices(group)) or "none installed")
+    for group in sorted(registry.GROUPS.get(command, registry.groups())):
+        table.add_row(group, ", ".join(registry.choices(group)) or "none installed")
     console.print("", table)
     for argument in arguments:
         group, _, name = argument.partition("=")
@@ -182,7 +190,7 @@ def _help(command: str, arguments: list[str]) -> None:
     if not arguments:
         console.print(
             "\nOptions of a component: calozoo model=wgan_gp --help. Everything a run would use: calozoo model=wgan_gp --cfg job"
-            "\nOthers: -m (multirun), hydra.run.dir=FOLDER, and completion by: eval \"$(calozoo -sc install=bash)\""
+            '\nOthers: -m (multirun), hydra.run.dir=FOLDER, and completion by: eval "$(calozoo -sc install=bash)"'
         )
 
 

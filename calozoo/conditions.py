@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from calozoo.config import options as checked
 from calozoo.errors import ConfigError, DataError, unknown
 from calozoo.geometry import Geometry
 from calozoo.showers import INCIDENT_ENERGY, Column, ColumnKind
@@ -47,8 +48,8 @@ class ConditionOptions:
     ``columns`` are required by name; ``kinds`` encode every column of that kind which the geometry defines.
     """
 
-    columns: dict[str, list[Encoding]] = field(default_factory=dict)
-    kinds: dict[ColumnKind, list[Encoding]] = field(default_factory=dict)
+    columns: dict[str, Any] = field(default_factory=dict)  # name -> list of Encoding
+    kinds: dict[str, Any] = field(default_factory=dict)  # name of a ColumnKind -> list of Encoding
 
 
 def chosen(options: ConditionOptions, geometry: Geometry) -> list[tuple[Column, Encoding]]:
@@ -64,21 +65,35 @@ def chosen(options: ConditionOptions, geometry: Geometry) -> list[tuple[Column, 
     pairs = [
         (declared.get(name, Column(name, ColumnKind.other)), encoding)
         for name, encodings in options.columns.items()
-        for encoding in encodings
+        for encoding in _encodings(name, encodings)
     ]
     pairs += [
         (column, encoding)
         for kind, encodings in options.kinds.items()
         for column in geometry.columns
-        if column.kind is kind and column.name not in options.columns
-        for encoding in encodings
+        if column.kind is _kind(kind) and column.name not in options.columns
+        for encoding in _encodings(kind, encodings)
     ]
     for column, encoding in pairs:
         if encoding.name is EncodingName.one_hot and not column.categories:
-            raise ConfigError(f"Condition '{column.name}' is continuous and cannot be one_hot; use linear, log or log10.")
+            raise ConfigError(
+                f"Condition '{column.name}' is continuous and cannot be one_hot; use linear, log or log10."
+            )
     if not any(c.name == INCIDENT_ENERGY for c, _ in pairs):
         raise ConfigError(f"The conditions must encode '{INCIDENT_ENERGY}'; for example conditions=energy does.")
     return pairs
+
+
+def _encodings(name: str, encodings: Any) -> list[Encoding]:
+    if not isinstance(encodings, (list, tuple)):
+        raise ConfigError(f"conditions of '{name}': a list of encodings is needed, such as [{{name: linear}}].")
+    return [checked(e, Encoding) for e in encodings]
+
+
+def _kind(name: str) -> ColumnKind:
+    if name not in ColumnKind.__members__:
+        raise ConfigError(unknown("kind of condition column", name, ColumnKind.__members__))
+    return ColumnKind[name]
 
 
 class Conditions(nn.Module):
@@ -104,7 +119,8 @@ class Conditions(nn.Module):
     def fit(self, columns: Mapping[str, Any]) -> None:
         """Set the offsets and scales that neither the options nor the columns' ranges give, from training showers."""
         for i, (column, encoding) in enumerate(self.pairs):
-            if encoding.name is EncodingName.one_hot or (np.isfinite(column.low) and np.isfinite(column.high)):
+            bounded = np.isfinite(column.low) and np.isfinite(column.high)
+            if encoding.name is EncodingName.one_hot or (bounded and encoding.name is EncodingName.linear):
                 continue
             values = _transform(self._values(column, columns), encoding)
             low, high = values.min().item(), values.max().item()
@@ -130,7 +146,7 @@ class Conditions(nn.Module):
             values = self._values(column, columns).to(self.offset.device)
             if encoding.name is EncodingName.one_hot:
                 index = values.round().long()
-                if len(index) and not (0 <= int(index.min()) and int(index.max()) < column.categories):
+                if len(index) and not (int(index.min()) >= 0 and int(index.max()) < column.categories):
                     raise DataError(
                         f"Condition '{column.name}' has the categories 0 to {column.categories - 1}, and values "
                         f"from {int(index.min())} to {int(index.max())} were given."
@@ -142,13 +158,12 @@ class Conditions(nn.Module):
 
     def incident(self, condition: Tensor) -> Tensor:
         """Recover the incident energy, (n, 1) MeV, from an encoded condition (n, size)."""
-        position, found = 0, None
+        position, found, seen = 0, (0, 0, Encoding()), False
         for i, (column, encoding) in enumerate(self.pairs):
-            if column.name == INCIDENT_ENERGY and (found is None or encoding.name is not EncodingName.linear):
-                found = (position, i, encoding)  # a logarithm keeps its relative precision at low energies
+            if column.name == INCIDENT_ENERGY and (not seen or encoding.name is not EncodingName.linear):
+                found, seen = (position, i, encoding), True  # a logarithm keeps its relative precision at low energies
             position += column.categories if encoding.name is EncodingName.one_hot else 1
-        assert found is not None  # chosen() saw to it
-        position, i, encoding = found
+        position, i, encoding = found  # chosen() saw to it that there is one
         values = condition[:, position : position + 1] * self.scale[i].float() + self.offset[i].float()
         match encoding.name:
             case EncodingName.log:

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from enum import Enum
 from functools import cache
 from importlib.metadata import version
-from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, get_type_hints
 
@@ -28,12 +27,6 @@ from calozoo.options import Device, Trainer
 SEVERAL = ("critic", "metric")
 #: Groups that the core defines itself and whose YAML files are checked against these options.
 SCHEMAS: Mapping[str, type] = {"trainer": Trainer, "device": Device}
-#: Groups that a command's root config has, where it has fewer than all: there the words are ordinary keys.
-GROUPS: Mapping[str, frozenset[str]] = {
-    "generate": frozenset({"device"}),
-    "evaluate": frozenset({"geometry", "metric"}),
-    "report": frozenset(),
-}
 
 
 # ---- signatures to schemas ------------------------------------------------------------------------------------------
@@ -86,7 +79,7 @@ def _supported(hint: Any) -> Any:
 def options(config: Any, cls: type[Any]) -> Any:
     """Turn a config node into the option dataclass ``cls``, checked; ConfigError names key and reason."""
     try:
-        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(cls), config))
+        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(cls), plain(config)))
     except OmegaConfBaseException as cause:
         raise ConfigError(f"Bad option of {cls.__name__}: {str(cause).splitlines()[0]}") from cause
 
@@ -121,7 +114,7 @@ def plain(value: Any) -> Any:
 class CalozooSource(ConfigSource):  # type: ignore[misc]
     """Serves components as structured configs and the YAML files of the core and of plugins' config packages.
 
-    The path is the command: ``calozoo://run`` has every group, others only those of :data:`GROUPS`.
+    The path is the command: ``calozoo://run`` has every group, others only those of :data:`calozoo.registry.GROUPS`.
     """
 
     @staticmethod
@@ -169,11 +162,11 @@ class CalozooSource(ConfigSource):  # type: ignore[misc]
         if results_filter is not ObjectType.CONFIG and not config_path:
             found |= self._groups()
         if results_filter is not ObjectType.GROUP:
-            found |= set(choices(config_path)) if self._visible(config_path) else set()
+            found |= set(registry.choices(config_path)) if self._visible(config_path) else set()
         return sorted(found)
 
     def _groups(self) -> frozenset[str]:
-        return GROUPS.get(self.path, groups())
+        return registry.GROUPS.get(self.path, registry.groups())
 
     def _visible(self, group: str) -> bool:
         return group in self._groups()
@@ -182,7 +175,7 @@ class CalozooSource(ConfigSource):  # type: ignore[misc]
         group = config_path.rpartition("/")[0]
         if group and not self._visible(group):
             return None
-        for root in _roots():
+        for root in registry.roots():
             candidate = root.joinpath(f"{config_path}.yaml")
             if candidate.is_file():
                 return candidate
@@ -193,38 +186,17 @@ def _with_defaults(group: str, cls: type[Any], options: type[Any]) -> DictConfig
     """A component's config; a model's brings the conditions and critics that it is trained with by default."""
     if group != "model":
         return OmegaConf.structured(options)
-    defaults = [{"override /conditions": cls.default_conditions}, {"override /critic": list(cls.default_critics)}, "_self_"]
+    defaults = [
+        {"override /conditions@_global_.conditions": cls.default_conditions},
+        {"override /critic@_global_.critic": list(cls.default_critics)},
+        "_self_",
+    ]
     extended = dataclasses.make_dataclass(
-        options.__name__, [("defaults", list[Any], dataclasses.field(default_factory=lambda: defaults))], bases=(options,)
+        options.__name__,
+        [("defaults", list[Any], dataclasses.field(default_factory=lambda: defaults))],
+        bases=(options,),
     )
     return OmegaConf.structured(extended)
-
-
-@cache
-def _roots() -> tuple[Traversable, ...]:
-    """The core's conf/ and every config package of the group ``calozoo.configs``."""
-    roots = [files("calozoo.conf")]
-    for candidates in registry.plugins("configs").values():
-        for plugin in candidates:
-            roots.append(files(plugin.target))
-    return tuple(roots)
-
-
-@cache
-def groups() -> frozenset[str]:
-    """Every config group there is."""
-    folders = {item.name for root in _roots() for item in root.iterdir() if item.is_dir() and not item.name.startswith("_")}
-    return frozenset(folders | set(registry.KINDS))
-
-
-def choices(group: str) -> list[str]:
-    """The options of a group, from plugins and YAML files; nothing is imported."""
-    found = set(registry.plugins(group)) if group in registry.KINDS else set()
-    for root in _roots():
-        folder = root.joinpath(group) if group else root
-        if folder.is_dir():
-            found |= {item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml")}
-    return sorted(found)
 
 
 class CalozooSearchPath(SearchPathPlugin):  # type: ignore[misc]
@@ -259,7 +231,9 @@ OmegaConf.register_new_resolver("calozoo.run", lambda *, _root_: run_folder(_roo
 
 def versions() -> dict[str, str]:
     """Versions of the core and of every package that brings plugins."""
-    packages = {p.package for kind in (*registry.KINDS, *registry.OTHERS) for ps in registry.plugins(kind).values() for p in ps}
+    packages = {
+        p.package for kind in (*registry.KINDS, *registry.OTHERS) for ps in registry.plugins(kind).values() for p in ps
+    }
     return {package: version(package) for package in sorted(packages | {"calozoo"})}
 
 

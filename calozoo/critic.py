@@ -32,7 +32,7 @@ class Critic(nn.Module, ABC):
         super().__init__()
         self.penalty, self.sides, self.weight = penalty, sides, weight
 
-    def initialise(self, batch: Batch) -> None:  # noqa: B027  (most start from random weights alone)
+    def initialise(self, batch: Batch) -> None:
         """Adapt to training showers before the first step, e.g. the scale of the view."""
 
     def view(self, values: Tensor, condition: Tensor) -> Tensor:

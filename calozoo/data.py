@@ -23,7 +23,7 @@ class Split(Enum):
     test = "test"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Fractions:
     """How a sample is split, by one permutation drawn from ``seed``; test gets the rest."""
 

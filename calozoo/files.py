@@ -37,7 +37,9 @@ def replacing(path: Path) -> Iterator[Path]:
         finally:
             os.close(folder)
     except OSError as cause:
-        raise RunError(f"Cannot write {path}: {cause.strerror or cause}. Choose another folder or free some space.") from cause
+        raise RunError(
+            f"Cannot write {path}: {cause.strerror or cause}. Choose another folder or free some space."
+        ) from cause
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

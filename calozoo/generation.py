@@ -73,4 +73,6 @@ def generate(
             yield showers
 
     known = {name: values for name, values in columns.items() if name in simulator.columns}
-    return write_showers(path, simulator.geometry, watched(), generator=simulator.config["model"]["name"], seed=str(seed))
+    return write_showers(
+        path, simulator.geometry, watched(), generator=simulator.config["model"]["name"], seed=str(seed)
+    )

@@ -122,7 +122,7 @@ class Generator(nn.Module, ABC):
         self.space = space
         self.latent = latent
 
-    def initialise(self, batch: Batch) -> None:  # noqa: B027  (most start from random weights alone)
+    def initialise(self, batch: Batch) -> None:
         """Adapt to training showers before the first step, e.g. the last layer's bias to the mean shower."""
 
     @abstractmethod
@@ -138,4 +138,3 @@ class Generator(nn.Module, ABC):
         if critics:
             name = type(self).__name__
             raise ConfigError(f"{name} is not adversarial and has no use for critic=[{','.join(critics)}]; drop it.")
-

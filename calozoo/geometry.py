@@ -54,11 +54,17 @@ class Layer:
         """A rectangular grid of cells, the first axis outer and the second inner."""
         x_edges, y_edges = np.asarray(x_edges, dtype=float), np.asarray(y_edges, dtype=float)
         i, j = (
-            index.ravel() for index in np.meshgrid(np.arange(len(x_edges) - 1), np.arange(len(y_edges) - 1), indexing="ij")
+            index.ravel()
+            for index in np.meshgrid(np.arange(len(x_edges) - 1), np.arange(len(y_edges) - 1), indexing="ij")
         )
         left, right, low, high = x_edges[i], x_edges[i + 1], y_edges[j], y_edges[j + 1]
         outlines = np.stack(
-            [np.stack([left, low], 1), np.stack([right, low], 1), np.stack([right, high], 1), np.stack([left, high], 1)],
+            [
+                np.stack([left, low], 1),
+                np.stack([right, low], 1),
+                np.stack([right, high], 1),
+                np.stack([left, high], 1),
+            ],
             axis=1,
         )
         return Layer(name, (left + right) / 2, (low + high) / 2, outlines, depth)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import cast
 
 import torch
@@ -71,7 +72,7 @@ class MLP(nn.Module):
         bias: Initialiser = Initialiser.zeros,
     ) -> None:
         super().__init__()
-        self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False))
+        self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.activations = nn.ModuleList(activations(width) for width in sizes[1:-1])
         for linear, fan_in, fan_out in zip(self.linears, sizes, sizes[1:], strict=False):
             initialise(cast(Tensor, linear.weight), kernel, fan_in, fan_out)
@@ -130,8 +131,6 @@ def _slope(act: nn.Module, before: Tensor, after: Tensor) -> Tensor:
 def inverse_sigmoid(values: Tensor, epsilon: float = 1e-6) -> Tensor:
     """The logit of values clipped to [``epsilon``, 1 - ``epsilon``]."""
     return torch.logit(values, epsilon)
-
-
 
 
 class EnergyStandard(nn.Module):

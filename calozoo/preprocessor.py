@@ -28,7 +28,7 @@ class Preprocessor(nn.Module, ABC):
         """How many values a shower becomes; the number of cells unless a plugin says otherwise."""
         return self.geometry.cells
 
-    def fit(self, energies: Tensor, incident: Tensor) -> None:  # noqa: B027  (most learn nothing)
+    def fit(self, energies: Tensor, incident: Tensor) -> None:
         """Learn what has to be learnt from training showers: (n, cells) and (n, 1), MeV."""
 
     @abstractmethod

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from calozoo.errors import PluginError, unknown
@@ -24,6 +26,12 @@ KINDS: Mapping[str, str] = {
 }
 #: Groups whose entry points are no components: observers of a run, and packages of YAML files.
 OTHERS = ("hooks", "configs")
+#: Groups that a command's root config has, where it has fewer than all: there the words are ordinary keys.
+GROUPS: Mapping[str, frozenset[str]] = {
+    "generate": frozenset({"device"}),
+    "evaluate": frozenset({"geometry", "metric"}),
+    "report": frozenset(),
+}
 
 
 @dataclass(frozen=True)
@@ -112,3 +120,31 @@ def load(kind: str, name: str) -> type[Any]:
             f"calozoo.{attribute}."
         )
     return loaded
+
+
+@cache
+def roots() -> tuple[Traversable, ...]:
+    """The core's conf/ and every config package of the group ``calozoo.configs``."""
+    found = [files("calozoo.conf")]
+    for candidates in plugins("configs").values():
+        found.extend(files(plugin.target) for plugin in candidates)
+    return tuple(found)
+
+
+@cache
+def groups() -> frozenset[str]:
+    """Every config group there is."""
+    folders = {
+        item.name for root in roots() for item in root.iterdir() if item.is_dir() and not item.name.startswith("_")
+    }
+    return frozenset(folders | set(KINDS))
+
+
+def choices(group: str) -> list[str]:
+    """The options of a group, from plugins and YAML files; nothing is imported."""
+    found = set(plugins(group)) if group in KINDS else set()
+    for root in roots():
+        folder = root.joinpath(group) if group else root
+        if folder.is_dir():
+            found |= {item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml")}
+    return sorted(found)

@@ -74,7 +74,12 @@ class Run:
         """Versions, platform, data and what each stage left."""
         path = self.folder / "manifest.json"
         if not path.exists():
-            return {"versions": versions(), "python": platform.python_version(), "platform": platform.platform(), "stages": {}}
+            return {
+                "versions": versions(),
+                "python": platform.python_version(),
+                "platform": platform.platform(),
+                "stages": {},
+            }
         return dict(read_json(path))
 
     def done(self, stage: str) -> bool:

@@ -48,7 +48,9 @@ class ShowerFile:
             for name in _MUST:
                 if not isinstance(file.get(name), h5py.Dataset):
                     found = ", ".join(sorted(file)) or "nothing"
-                    raise DataError(f"{self.path} has no dataset '{name}'; it holds {found}. Shower files need {' and '.join(_MUST)}.")
+                    raise DataError(
+                        f"{self.path} has no dataset '{name}'; it holds {found}. Shower files need {' and '.join(_MUST)}."
+                    )
             self._check_shapes(file, geometry)
             self._check_unit(file)
             self._check_layers(file, geometry)
@@ -56,7 +58,9 @@ class ShowerFile:
             self.columns = tuple(
                 name
                 for name, dataset in file.items()
-                if name not in _MUST and isinstance(dataset, h5py.Dataset) and dataset.shape == (self._length,)
+                if name not in _MUST
+                and isinstance(dataset, h5py.Dataset)
+                and dataset.shape == (self._length,)
                 and dataset.dtype.kind in "fiu"
             )
         self._check_values()
@@ -129,7 +133,9 @@ class ShowerFile:
     def _check_unit(self, file: h5py.File) -> None:
         stated = file.attrs.get("energy_unit")
         if stated is not None and str(stated) != self.unit.name:
-            raise DataError(f"{self.path} states its energies in {stated}, and unit={self.unit.name} was asked for: add unit={stated}.")
+            raise DataError(
+                f"{self.path} states its energies in {stated}, and unit={self.unit.name} was asked for: add unit={stated}."
+            )
         if stated is None and self.unit is Unit.MeV and np.max(file["incident_energies"][:]) < 1000:
             raise DataError(
                 f"{self.path}, dataset 'incident_energies': none reaches 1000, which looks like GeV where MeV are "
@@ -139,7 +145,9 @@ class ShowerFile:
     def _check_layers(self, file: h5py.File, geometry: Geometry | None) -> None:
         stated = file.attrs.get("layers")
         if geometry is not None and stated is not None and str(stated) != layer_names(geometry):
-            raise DataError(f"{self.path} states the layers '{stated}', and the geometry has '{layer_names(geometry)}'.")
+            raise DataError(
+                f"{self.path} states the layers '{stated}', and the geometry has '{layer_names(geometry)}'."
+            )
 
     def _check_values(self) -> None:
         with np.errstate(all="ignore"):
@@ -182,7 +190,9 @@ def _opened(path: Path) -> Iterator[h5py.File]:
         with h5py.File(path, "r") as file:
             yield file
     except (OSError, RuntimeError, KeyError) as cause:
-        what = "is not HDF5 or is damaged" if not h5py.is_hdf5(path) else "cannot be read; it may be truncated or damaged"
+        what = (
+            "is not HDF5 or is damaged" if not h5py.is_hdf5(path) else "cannot be read; it may be truncated or damaged"
+        )
         raise DataError(f"{path} {what} ({str(cause).splitlines()[0]}).") from cause
 
 

@@ -71,7 +71,9 @@ class Simulator(nn.Module):
             raise DataError("Incident energies must be positive, in MeV.")
         return {name: np.asarray(values) for name, values in columns.items()}
 
-    def generate(self, n: int, columns: Mapping[str, Any], *, seed: int = 0, threshold: float = 0.0) -> Iterator[Showers]:
+    def generate(
+        self, n: int, columns: Mapping[str, Any], *, seed: int = 0, threshold: float = 0.0
+    ) -> Iterator[Showers]:
         """Generate ``n`` showers block by block.
 
         ``columns`` gives conditions by name, each a number or (n,) of them; those that are not given are drawn
@@ -99,7 +101,9 @@ class Simulator(nn.Module):
             if not np.isfinite(energies).all():
                 raise RunError("The generator gave energies that are not finite; its weights are damaged or diverged.")
             rest = slice(0, min(BLOCK, n - start))
-            conditions = {name: self._typed(name, values[rest]) for name, values in full.items() if name != INCIDENT_ENERGY}
+            conditions = {
+                name: self._typed(name, values[rest]) for name, values in full.items() if name != INCIDENT_ENERGY
+            }
             yield Showers(energies[rest], full[INCIDENT_ENERGY][rest], conditions)
 
     def _typed(self, name: str, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -125,12 +129,16 @@ class Simulator(nn.Module):
                 raise RunError(f"{folder}/simulator.json has format {content['format']}; this version reads {_FORMAT}.")
             simulator = Simulator(content, tuple(content["columns"]), int(content["rows"]))
         except (KeyError, TypeError, ValueError) as cause:
-            raise RunError(f"{folder}/simulator.json is not a simulator of calozoo ({type(cause).__name__}: {cause}).") from cause
+            raise RunError(
+                f"{folder}/simulator.json is not a simulator of calozoo ({type(cause).__name__}: {cause})."
+            ) from cause
         try:
             simulator.load_state_dict(load_file(folder / "simulator.safetensors"))
         except (OSError, SafetensorError, RuntimeError) as cause:
             reason = str(cause).splitlines()[0]
-            raise RunError(f"{folder}/simulator.safetensors does not fit simulator.json or is damaged ({reason}).") from cause
+            raise RunError(
+                f"{folder}/simulator.safetensors does not fit simulator.json or is damaged ({reason})."
+            ) from cause
         return simulator.to(device)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +13,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from calozoo import checkpoint, generation, hooks, registry
+from calozoo import checkpoint, generation, hooks
 from calozoo.config import create, options, plain
 from calozoo.critic import Critic
 from calozoo.data import DataSource, Rows, Split, everything
@@ -74,8 +73,12 @@ class Job:
         """Write down what the run rests on; refuse to go on with other data."""
         manifest, fingerprint = run.manifest, self.source.fingerprint
         if manifest.setdefault("data", fingerprint) != fingerprint:
-            raise RunError(f"The data have changed since {run.folder} was begun. Choose another hydra.run.dir or delete it.")
-        manifest["device"] = torch.cuda.get_device_name() if self.device.type == "cuda" else platform.processor() or "cpu"
+            raise RunError(
+                f"The data have changed since {run.folder} was begun. Choose another hydra.run.dir or delete it."
+            )
+        manifest["device"] = (
+            torch.cuda.get_device_name() if self.device.type == "cuda" else platform.processor() or "cpu"
+        )
         manifest["threads"], manifest["seed"] = torch.get_num_threads(), self.config.seed
         write_json(run.folder / "manifest.json", manifest)
 
@@ -106,13 +109,17 @@ class Job:
     def _evaluate(self, run: Run) -> None:
         with run.stage("evaluate", self.hooks.hook):
             threshold = self.config.evaluation.threshold
-            scores = score(self.metrics, self._held_out, self._generated(run), threshold=threshold, hooks=self.hooks.hook)
+            scores = score(
+                self.metrics, self._held_out, self._generated(run), threshold=threshold, hooks=self.hooks.hook
+            )
             write_json(run.scores, scores)
 
     def _report(self, run: Run) -> None:
         with run.stage("report", self.hooks.hook):
             threshold = self.config.evaluation.threshold
-            generated = {self.config.model.name: Sample(self._generated(run).above(threshold), read_json(run.scores), run)}
+            generated = {
+                self.config.model.name: Sample(self._generated(run).above(threshold), read_json(run.scores), run)
+            }
             write_report(run.folder, self.metrics, self._held_out.above(threshold), generated)
 
     @property
@@ -168,7 +175,13 @@ def generate(config: DictConfig) -> None:
     n, columns = generation.from_options(plain(config.energy), config.n, config.conditions)
     simulator = Simulator.load(run.checkpoints, _device(config))
     generation.generate(
-        simulator, n, columns, Path(config.out), hooks=hooks.manager().hook, seed=config.seed, threshold=config.threshold
+        simulator,
+        n,
+        columns,
+        Path(config.out),
+        hooks=hooks.manager().hook,
+        seed=config.seed,
+        threshold=config.threshold,
     )
 
 
@@ -206,7 +219,9 @@ def _again(config: DictConfig, stage: str, **instead: DictConfig) -> None:
     run = Run.open(config.run)
     before = STAGES[STAGES.index(stage) - 1]
     if not run.done(before):
-        raise RunError(f"The run {config.run} has not done '{before}' yet. Go on with: calozoo {before} run={config.run}")
+        raise RunError(
+            f"The run {config.run} has not done '{before}' yet. Go on with: calozoo {before} run={config.run}"
+        )
     job = Job(OmegaConf.create({**run.config, **instead}), run.folder)
     getattr(job, f"_{stage}")(run)
 

@@ -93,9 +93,15 @@ class Sampler:
             if self.whole is not None:
                 batch, order = self.whole, random.permutation(len(self.rows))
             else:
-                starts = random.permutation(math.ceil(len(self.rows) / self.chunk))[key[1] * _POOL : (key[1] + 1) * _POOL]
-                rows = np.concatenate([np.arange(s * self.chunk, min((s + 1) * self.chunk, len(self.rows))) for s in starts])
-                batch = self.encode(Showers.concatenate(self.rows.rows(part) for part in np.array_split(rows, len(starts))))
+                starts = random.permutation(math.ceil(len(self.rows) / self.chunk))[
+                    key[1] * _POOL : (key[1] + 1) * _POOL
+                ]
+                rows = np.concatenate(
+                    [np.arange(s * self.chunk, min((s + 1) * self.chunk, len(self.rows))) for s in starts]
+                )
+                batch = self.encode(
+                    Showers.concatenate(self.rows.rows(part) for part in np.array_split(rows, len(starts)))
+                )
                 order = np.random.default_rng((self.seed, *key)).permutation(len(rows))
             self._ready, self._order = (key, batch), torch.as_tensor(order, device=batch.values.device)
         return self._ready[1], self._order
@@ -172,7 +178,9 @@ def train(
     optimizers = {p.name: optimizer(p.parameters, options.players.get(p.name, options.optimizer)) for p in players}
     rates = {name: [group["lr"] for group in opt.param_groups] for name, opt in optimizers.items()}
     random = torch.Generator(device).manual_seed(seed)
-    whole = nn.ModuleDict({"generator": simulator.generator, **{f"critic_{name}": c for name, c in critics.items()}}).train()
+    whole = nn.ModuleDict(
+        {"generator": simulator.generator, **{f"critic_{name}": c for name, c in critics.items()}}
+    ).train()
     averaged = {name: p.detach().clone() for name, p in simulator.generator.named_parameters()} if options.ema else {}
 
     step = 0
@@ -225,7 +233,9 @@ def train(
             if averaged:
                 # The average starts over at first, so that it does not remember the random weights.
                 decay = min(options.ema or 0.0, step / (step + 10))
-                torch._foreach_lerp_(list(averaged.values()), [p.detach() for p in simulator.generator.parameters()], 1 - decay)
+                torch._foreach_lerp_(
+                    list(averaged.values()), [p.detach() for p in simulator.generator.parameters()], 1 - decay
+                )
             if step % options.log_every == 0 or step == steps:
                 losses = _means(sums, counted, step)
                 hooks.losses_logged(folder=run.folder, step=step, epoch=step / per_epoch, losses=losses)

@@ -40,7 +40,9 @@ class Picture:
     data: str  # base64 of a PNG
 
 
-def write_report(folder: Path, metrics: Mapping[str, Metric], reference: Showers, samples: Mapping[str, Sample]) -> None:
+def write_report(
+    folder: Path, metrics: Mapping[str, Metric], reference: Showers, samples: Mapping[str, Sample]
+) -> None:
     """Draw every metric's figures (PNG and PDF under ``figures/``) and write ``report.html`` into ``folder``."""
     generated = {label: sample.showers for label, sample in samples.items()}
     pictures: dict[str, list[Picture]] = {}
@@ -51,7 +53,9 @@ def write_report(folder: Path, metrics: Mapping[str, Metric], reference: Showers
             warnings.warn(f"The metric '{name}' has no figures: {reason}", stacklevel=2)
             continue
         if figures:
-            pictures[name] = [_save(folder / "figures", f"{name}-{i}", title, f) for i, (title, f) in enumerate(figures.items())]
+            pictures[name] = [
+                _save(folder / "figures", f"{name}-{i}", title, f) for i, (title, f) in enumerate(figures.items())
+            ]
     for label, sample in samples.items():
         losses = sample.run and _losses(sample.run.losses)
         if losses:
@@ -59,7 +63,9 @@ def write_report(folder: Path, metrics: Mapping[str, Metric], reference: Showers
                 _save(folder / "figures", f"losses-{label}-{player}", f"Losses: {player}", figure)
                 for player, figure in losses.items()
             ]
-    page = Environment(loader=PackageLoader("calozoo.report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    page = Environment(
+        loader=PackageLoader("calozoo.report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
     page.filters["number"] = _number
     html = page.get_template("page.html").render(
         title=", ".join(samples),
@@ -76,7 +82,9 @@ def _save(folder: Path, stem: str, title: str, figure: Figure) -> Picture:
     """Write one figure as PNG and PDF, and give the PNG to the page."""
     for suffix in ("pdf", "png"):
         with replacing(folder / f"{stem}.{suffix}") as temporary:
-            figure.savefig(temporary, format=suffix, dpi=130, metadata={"CreationDate": None} if suffix == "pdf" else None)
+            figure.savefig(
+                temporary, format=suffix, dpi=130, metadata={"CreationDate": None} if suffix == "pdf" else None
+            )
     return Picture(title, stem, base64.b64encode((folder / f"{stem}.png").read_bytes()).decode())
 
 

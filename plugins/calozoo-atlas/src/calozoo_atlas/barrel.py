@@ -32,6 +32,10 @@ class AtlasBarrel(Geometry):
     layer is symmetric; :meth:`shift` places them for an alignment. Depths are radial, from the presampler's
     inner face at r = 1410 mm.
 
+    Args:
+        phi_origin: what lies at phi = 0 in presampler and front: the ``centre`` of a cell, as in calozoo's Geant4
+            sample, or the ``edge`` between two, as in ATLAS.
+
     Source: ATL-SOFT-PUB-2018-001, section 3 and figure 1; cell sizes and radii of the barrel at eta about 0.2.
 
     >>> barrel = AtlasBarrel()

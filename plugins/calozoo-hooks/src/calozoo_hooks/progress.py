@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 from calozoo import hookimpl
@@ -36,7 +45,12 @@ class ProgressDisplay:
         if not self.console.is_terminal:
             self.console.print(f"{stage}: {folder}", soft_wrap=True)
             return
-        columns = (TextColumn("{task.description:<9}"), BarColumn(), TextColumn("{task.completed:,.0f}/{task.total:,.0f}"), _Rate())
+        columns = (
+            TextColumn("{task.description:<9}"),
+            BarColumn(),
+            TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+            _Rate(),
+        )
         times = (TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[losses]}", style="dim"))
         self.progress = Progress(*columns, *times, console=self.console)
         self.progress.start()

@@ -1,0 +1,1 @@
+"""The metrics, found by their entry points."""

@@ -1,0 +1,77 @@
+"""Lateral shower shapes in every layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from calozoo import Direction, Geometry, Metric, Score, Showers
+from calozoo_metrics.energies import pairs, representative
+from calozoo_metrics.observables import can_align, lateral_mean_and_width, mean_and_error, shower_profiles
+from calozoo_metrics.statistics import Estimate, average, ks_distance, make_score
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Profiles(Metric):
+    """Share of a layer's energy that lies in the wrong place along an axis, in %; overall the mean of these.
+
+    It is 100 x 1/2 sum |g - r| of the average profiles (figures 11 and 12), each scaled to the sum 1, so that it does not
+    judge how much energy a layer has. Beside it are KS distances (in %) of the energy-weighted mean and width of single
+    showers (figures 13 and 14), which an average hides.
+
+    ``aligned`` measures distances from the particle, where both samples have the condition columns that say where the
+    window lies; without it, or without these, from the window's centre. ``energies`` (MeV) are those that figures show.
+    """
+
+    direction = Direction.lower
+    unit = "%"
+
+    def __init__(self, geometry: Geometry, *, aligned: bool = True, energies: tuple[float, ...] = ()) -> None:
+        super().__init__(geometry)
+        self.aligned, self.energies = aligned, tuple(energies)
+
+    def score(self, reference: Showers, generated: Showers) -> Score:
+        """Keys such as ``profile/front/eta/65536``, ``mean/front/eta/65536`` and ``width/front/eta/65536``."""
+        aligned = self.aligned and can_align([reference, generated], self.geometry)
+        profiles, details = {}, {}
+        for pair in pairs(reference, generated, self.geometry):
+            samples = (pair.reference, pair.generated)
+            for i, layer in enumerate(self.geometry.layers):
+                for axis, name in enumerate(self.geometry.axes):
+                    key = f"{layer.name}/{name}/{pair.key}"
+                    per_shower = [shower_profiles(s, self.geometry, i, axis, aligned=aligned) for s in samples]
+                    profiles[f"profile/{key}"] = _misplaced(*per_shower)
+                    moments = [lateral_mean_and_width(s, self.geometry, i, axis, aligned=aligned) for s in samples]
+                    for moment, first, second in zip(("mean", "width"), *moments, strict=True):
+                        distance, error = ks_distance(first, second)
+                        details[f"{moment}/{key}"] = Estimate(100 * distance, 100 * error)
+        return make_score(average(profiles), {**profiles, **details})
+
+    def figures(self, reference: Showers, generated: Mapping[str, Showers]) -> Mapping[str, Figure]:
+        """Average profiles (figures 11 and 12), mean and width in the layer with most energy (figures 13 and 14)."""
+        from calozoo_metrics import figures
+
+        energies = self.energies or representative(reference.incident_energies)[1:2]
+        aligned = self.aligned and can_align([reference, *generated.values()], self.geometry)
+        return {
+            **figures.lateral_profiles(reference, generated, self.geometry, energies, aligned=aligned),
+            **figures.lateral_moments(reference, generated, self.geometry, energies, aligned=aligned),
+        }
+
+
+def _misplaced(reference: np.ndarray, generated: np.ndarray) -> Estimate:  # type: ignore[type-arg]
+    """Half the summed difference of two average profiles from (n, bins) and (m, bins), in %."""
+    shapes, errors = [], []
+    for profiles in (reference, generated):
+        mean, error = mean_and_error(profiles)
+        # A layer without energy has no shape; against one that has, everything is misplaced.
+        scale = mean.sum() or 1.0
+        shapes.append(mean / scale)
+        errors.append(error / scale)
+    if any(shape.sum() == 0 for shape in shapes):
+        return Estimate(100.0 * float(any(shape.sum() > 0 for shape in shapes)), 0.0)
+    return Estimate(50 * float(np.abs(shapes[1] - shapes[0]).sum()), 50 * float(np.sqrt(np.sum(np.square(errors)))))
