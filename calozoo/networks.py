@@ -99,10 +99,13 @@ class MLP(nn.Module):
             x = x.detach().requires_grad_()
             return torch.autograd.grad(self(x).sum(), x, create_graph=True)[0][:, :inputs]
         slopes = []
-        for linear, act in zip(self.linears, self.activations, strict=False):
-            before = linear(x)
-            x = act(before)
-            slopes.append(_slope(cast(nn.Module, act), before, x))
+        # Slopes of piecewise linear activations do not depend on the weights, so that no graph needs to lead there.
+        flat = all(isinstance(act, _PIECEWISE_LINEAR) for act in self.activations)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not flat):
+            for linear, act in zip(self.linears, self.activations, strict=False):
+                before = linear(x)
+                x = act(before)
+                slopes.append(_slope(cast(nn.Module, act), before, x))
         back: Tensor = self.last.weight  # (1, width): the same row for every shower until the first slope
         for linear, slope in zip(reversed(self.linears[:-1]), reversed(slopes), strict=True):
             weight = cast(Tensor, linear.weight)
@@ -110,7 +113,8 @@ class MLP(nn.Module):
         return back if slopes else back[:, :inputs].expand(len(x), -1)
 
 
-_WITH_SLOPE = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SELU)
+_PIECEWISE_LINEAR = (nn.ReLU, nn.LeakyReLU)
+_WITH_SLOPE = (*_PIECEWISE_LINEAR, nn.ELU, nn.SELU)
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
 
@@ -120,7 +124,7 @@ def _slope(act: nn.Module, before: Tensor, after: Tensor) -> Tensor:
         case nn.ReLU():
             return (before > 0).to(before.dtype)
         case nn.LeakyReLU():
-            return torch.where(before > 0, 1.0, act.negative_slope).to(before.dtype)
+            return (before > 0).to(before.dtype) * (1 - act.negative_slope) + act.negative_slope
         case nn.ELU():
             return torch.where(before > 0, torch.ones_like(before), after + act.alpha)
         case nn.SELU():
@@ -161,7 +165,7 @@ class EnergyStandard(nn.Module):
         means = torch.stack([rows.mean(dim=0) for _, rows in kept])
         levels = torch.tensor([0.1587, 0.8413], device=x.device)
         widths = torch.stack([torch.quantile(rows, levels, dim=0).diff(dim=0)[0] / 2 for _, rows in kept])
-        widths = torch.maximum(widths, 1e-3 * means.abs() + 1e-12)
+        widths = torch.maximum(widths, 1e-5 * means.abs() + 1e-12)
         at = torch.stack([energy for energy, _ in kept])
         self.ends = torch.stack([at[0], at[-1]])
         knots = torch.linspace(0, 1, len(self.mean), device=x.device) * (at[-1] - at[0]) + at[0]

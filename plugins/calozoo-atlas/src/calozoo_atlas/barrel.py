@@ -41,6 +41,7 @@ class AtlasBarrel(Geometry):
     >>> barrel = AtlasBarrel()
     >>> [(layer.name, layer.cells, layer.depth) for layer in barrel.layers]
     [('presampler', 21, 5.5), ('front', 168, 133.5), ('middle', 49, 348.0), ('back', 28, 534.5)]
+
     """
 
     def __init__(self, *, phi_origin: PhiOrigin = PhiOrigin.centre) -> None:

@@ -6,7 +6,6 @@ depth of a shower without energy, is NaN.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -86,9 +85,16 @@ def layer_correlation(showers: Showers, geometry: Geometry) -> Floats:
 # ---- lateral ---------------------------------------------------------------------------------------------------------
 
 
-def can_align(samples: Sequence[Showers], geometry: Geometry) -> bool:
-    """Whether every sample has all the condition columns that say where its window lies around the particle."""
-    return all(column.name in showers.columns for showers in samples for column in geometry.columns)
+def common_conditions(*samples: Showers) -> list[Showers]:
+    """The samples with only the condition columns that all of them have.
+
+    Distances from the particle are then measured alike in each, also where one file lacks an impact position.
+    """
+    names = set.intersection(*(set(showers.conditions) for showers in samples))
+    return [
+        Showers(s.energies, s.incident_energies, {name: s.conditions[name] for name in s.conditions if name in names})
+        for s in samples
+    ]
 
 
 def layer_shift(showers: Showers, geometry: Geometry, layer: int, axis: int, *, aligned: bool = True) -> Floats:

@@ -9,7 +9,7 @@ import numpy as np
 
 from calozoo import Direction, Geometry, Metric, Score, Showers
 from calozoo_metrics.energies import pairs, representative
-from calozoo_metrics.observables import can_align, lateral_mean_and_width, mean_and_error, shower_profiles
+from calozoo_metrics.observables import common_conditions, lateral_mean_and_width, mean_and_error, shower_profiles
 from calozoo_metrics.statistics import Estimate, average, ks_distance, make_score
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ class Profiles(Metric):
     judge how much energy a layer has. Beside it are KS distances (in %) of the energy-weighted mean and width of single
     showers (figures 13 and 14), which an average hides.
 
-    ``aligned`` measures distances from the particle, where both samples have the condition columns that say where the
-    window lies; without it, or without these, from the window's centre. ``energies`` (MeV) are those that figures show.
+    ``aligned`` measures distances from the particle, with those columns that say where the window lies which both samples
+    have; without it they are from the window's centre. ``energies`` (MeV) are those that figures show.
     """
 
     direction = Direction.lower
@@ -36,16 +36,16 @@ class Profiles(Metric):
 
     def score(self, reference: Showers, generated: Showers) -> Score:
         """Keys such as ``profile/front/eta/65536``, ``mean/front/eta/65536`` and ``width/front/eta/65536``."""
-        aligned = self.aligned and can_align([reference, generated], self.geometry)
+        reference, generated = common_conditions(reference, generated)
         profiles, details = {}, {}
         for pair in pairs(reference, generated, self.geometry):
             samples = (pair.reference, pair.generated)
             for i, layer in enumerate(self.geometry.layers):
                 for axis, name in enumerate(self.geometry.axes):
                     key = f"{layer.name}/{name}/{pair.key}"
-                    per_shower = [shower_profiles(s, self.geometry, i, axis, aligned=aligned) for s in samples]
+                    per_shower = [shower_profiles(s, self.geometry, i, axis, aligned=self.aligned) for s in samples]
                     profiles[f"profile/{key}"] = _misplaced(*per_shower)
-                    moments = [lateral_mean_and_width(s, self.geometry, i, axis, aligned=aligned) for s in samples]
+                    moments = [lateral_mean_and_width(s, self.geometry, i, axis, aligned=self.aligned) for s in samples]
                     for moment, first, second in zip(("mean", "width"), *moments, strict=True):
                         distance, error = ks_distance(first, second)
                         details[f"{moment}/{key}"] = Estimate(100 * distance, 100 * error)
@@ -56,10 +56,11 @@ class Profiles(Metric):
         from calozoo_metrics import figures
 
         energies = self.energies or representative(reference.incident_energies)[1:2]
-        aligned = self.aligned and can_align([reference, *generated.values()], self.geometry)
+        reference, *others = common_conditions(reference, *generated.values())
+        generated = dict(zip(generated, others, strict=True))
         return {
-            **figures.lateral_profiles(reference, generated, self.geometry, energies, aligned=aligned),
-            **figures.lateral_moments(reference, generated, self.geometry, energies, aligned=aligned),
+            **figures.lateral_profiles(reference, generated, self.geometry, energies, aligned=self.aligned),
+            **figures.lateral_moments(reference, generated, self.geometry, energies, aligned=self.aligned),
         }
 
 

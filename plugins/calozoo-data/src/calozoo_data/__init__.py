@@ -1,0 +1,1 @@
+"""Data sources for calozoo: shower files of your own, and raw cell lists."""
