@@ -7,18 +7,21 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from calozoo import registry
 from calozoo.errors import CalozooError, ConfigError, unknown
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from omegaconf import DictConfig
 
 #: Commands that Hydra composes a configuration for, each with the name of its root config.
 COMMANDS = {
     "run": ("config", "train, generate, evaluate and report (the default)"),
-    "train": ("train", "train alone; run=FOLDER goes on with a killed one"),
+    "train": ("config", "train alone; run=FOLDER goes on with a killed one"),
     "generate": ("generate", "showers from a trained run: run=FOLDER energy=65536 n=1000 out=FILE.h5"),
     "evaluate": ("evaluate", "score run=FOLDER, or reference=FILE.h5 generated=FILE.h5 geometry=NAME out=FOLDER"),
     "report": ("report", "figures and report.html of run=FOLDER again"),
@@ -35,6 +38,8 @@ def main() -> None:
             _leave(str(error), 2)
         except CalozooError as error:
             _leave(str(error), 1)
+        except OSError as error:
+            _leave(f"Cannot use {error.filename or 'a file'}: {error.strerror or error}.", 1)
         except KeyboardInterrupt:
             _leave("interrupted", 130)
 
@@ -83,6 +88,7 @@ def _hydra(command: str, arguments: list[str]) -> None:
             if failures:  # of an earlier job of a multirun, which goes on
                 sys.stderr.write(f"calozoo: {failures[-1]}\n")
             failures.append(error)
+            _forget(calozoo.tasks.folder())
             if isinstance(error, KeyboardInterrupt):
                 raise
 
@@ -91,9 +97,17 @@ def _hydra(command: str, arguments: list[str]) -> None:
     # Hydra would print and leave; this makes it raise, so that every failure becomes one line of ours.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     with _one_line():
-        hydra.main(version_base="1.3", config_path=None, config_name=COMMANDS[command][0])(task)()
+        resumed = command == "train" and any(argument.startswith("run=") for argument in arguments)
+        root = "resume" if resumed else COMMANDS[command][0]
+        hydra.main(version_base="1.3", config_path=None, config_name=root)(task)()
     if failures:
         raise failures[-1]
+
+
+def _forget(folder: Path) -> None:
+    """Remove the run folder that Hydra made if the failed job left nothing in it."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def _show_warning(message: Any, *_: Any, **__: Any) -> None:
@@ -129,6 +143,9 @@ def _one_line() -> Iterator[None]:
             raise ConfigError(unknown("option", cause.full_key, names)) from error
         if first.startswith("You must specify"):
             group = first.split("'")[1]
+            for key in (argument.partition("=")[0].lstrip("+~") for argument in sys.argv[1:]):
+                if get_close_matches(key, [group]) and key != group:
+                    raise ConfigError(unknown("option", key, registry.groups())) from error
             raise ConfigError(
                 f"Choose a {group}: {group}=NAME with one of {', '.join(registry.choices(group))}."
             ) from error

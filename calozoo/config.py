@@ -212,13 +212,11 @@ class CalozooSearchPath(SearchPathPlugin):  # type: ignore[misc]
 # ---- run folders' names ---------------------------------------------------------------------------------------------
 
 #: Keys that do not change what a run computes.
-_IRRELEVANT = frozenset({"hydra", "device", "run"})
+_IRRELEVANT = frozenset({"hydra", "device"})
 
 
 def run_folder(root: DictConfig) -> str:
     """Where a run goes: its model, geometry, seed and a hash of everything that matters, plugin versions included."""
-    if root.get("run"):
-        return str(root.run)
     content = {str(key): plain(root[key]) for key in root if str(key) not in _IRRELEVANT}
     content["versions"] = versions()
     digest = hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:8]

@@ -85,6 +85,7 @@ class Batch:
 
     values: Tensor  # (n, features), preprocessed
     condition: Tensor  # (n, condition_size)
+    progress: float = 1.0  # how much of the training is done, for losses whose weights move
 
     def __len__(self) -> int:
         return len(self.values)

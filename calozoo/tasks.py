@@ -28,7 +28,7 @@ from calozoo.run import STAGES, Run
 from calozoo.shower_file import Unit, open_showers
 from calozoo.showers import Showers
 from calozoo.simulator import Simulator, find_device
-from calozoo.training import chosen_rows
+from calozoo.training import check, chosen_rows
 from calozoo.training import train as train_players
 
 _MOST = 200_000  # held-out showers that a run is judged on at most, which bounds its memory
@@ -47,9 +47,9 @@ class Job:
         self.critics: dict[str, Critic] = {
             name: create("critic", node, self.simulator.space).to(self.device) for name, node in config.critic.items()
         }
-        self.simulator.generator.players(self.critics)  # refuses critics that do not fit before anything is written
         self.metrics = _metrics(config.metric, self.geometry)
         self.trainer: Trainer = options(config.trainer, Trainer)
+        check(self.simulator.generator.players(self.critics), self.trainer)
         self.hooks = hooks.manager()
 
     def carry_out(self, stages: tuple[str, ...]) -> None:
@@ -151,17 +151,15 @@ class _First:
 
 def run(config: DictConfig) -> None:
     """``calozoo``: train, generate, evaluate and report."""
-    Job(config, _folder()).carry_out(STAGES)
+    Job(config, folder()).carry_out(STAGES)
 
 
 def train(config: DictConfig) -> None:
     """``calozoo train``: the first stage, in a new folder or, with ``run``, in one that exists."""
-    folder = _folder()
-    if config.run is not None:
-        folder = Path(config.run)
-        config = OmegaConf.merge(Run.open(folder).config, {"device": config.device})
-    config = OmegaConf.masked_copy(config, [key for key in config if key != "run"])
-    Job(config, folder).carry_out(("train",))
+    if "run" in config:
+        Job(OmegaConf.create({**Run.open(config.run).config, "device": config.device}), Path(config.run)).carry_out(("train",))
+    else:
+        Job(config, folder()).carry_out(("train",))
 
 
 def generate(config: DictConfig) -> None:
@@ -200,13 +198,13 @@ def evaluate(config: DictConfig) -> None:
         raise ConfigError(unknown("unit", config.unit, Unit.__members__))
     geometry: Geometry = create("geometry", config.geometry)
     metrics = _metrics(config.metric, geometry)
-    unit, folder = Unit[config.unit], Path(config.out)
+    unit, out = Unit[config.unit], Path(config.out)
     reference = everything(open_showers(config.reference, geometry, unit))
     generated = everything(open_showers(config.generated, geometry, unit))
     scores = score(metrics, reference, generated, threshold=config.threshold, hooks=hooks.manager().hook)
-    write_json(folder / "scores.json", scores)
+    write_json(out / "scores.json", scores)
     sample = Sample(generated.above(config.threshold), scores, None)
-    write_report(folder, metrics, reference.above(config.threshold), {Path(config.generated).stem: sample})
+    write_report(out, metrics, reference.above(config.threshold), {Path(config.generated).stem: sample})
 
 
 def report(config: DictConfig) -> None:
@@ -236,5 +234,6 @@ def _device(config: DictConfig) -> torch.device:
     return find_device(device.name.name)
 
 
-def _folder() -> Path:
+def folder() -> Path:
+    """The folder that Hydra made for this job."""
     return Path(HydraConfig.get().runtime.output_dir)

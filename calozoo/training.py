@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import signal
+import threading
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -167,13 +170,10 @@ def train(
     for module in (simulator.generator, *critics.values()):
         module.initialise(start)
     players = simulator.generator.players(critics)
-    _check(players, options)
     each = sum(player.updates for player in players)
     per_epoch = len(rows) / sampler.batch_size / each  # steps
     limits = [options.max_steps, options.epochs and math.ceil(options.epochs * per_epoch)]
-    steps = min((limit for limit in limits if limit is not None), default=0)
-    if steps <= 0:
-        raise ConfigError("A training needs an end: set trainer.max_steps or trainer.epochs to a positive number.")
+    steps = min(limit for limit in limits if limit is not None)
 
     optimizers = {p.name: optimizer(p.parameters, options.players.get(p.name, options.optimizer)) for p in players}
     rates = {name: [group["lr"] for group in opt.param_groups] for name, opt in optimizers.items()}
@@ -209,7 +209,7 @@ def train(
     hooks.training_started(folder=run.folder, step=step, steps=steps)
     sums: dict[tuple[str, str], Tensor] = defaultdict(lambda: torch.zeros((), device=device))
     counted, last_save = 0, perf_counter()
-    try:
+    with _stopping() as asked:
         while step < steps:
             factor = rate(options.schedule, step, steps)
             for player in players:
@@ -217,7 +217,7 @@ def train(
                 for group, base in zip(opt.param_groups, rates[player.name], strict=True):
                     group["lr"] = base * factor
                 for _ in range(player.updates):
-                    batch = sampler.next()
+                    batch = replace(sampler.next(), progress=step / steps)
                     noise = {name: kind.draw(len(batch), random) for name, kind in player.noise.items()}
                     terms = player.loss(batch, noise)
                     loss = torch.stack(list(terms.values())).sum()
@@ -244,9 +244,9 @@ def train(
                 if perf_counter() - last_save > options.checkpoint_every and step < steps:
                     save()
                     last_save = perf_counter()
-    except KeyboardInterrupt:
-        save()
-        raise
+            if asked:
+                save()
+                raise RunError(f"Stopped at step {step} of {steps}; the same command goes on from there.")
     if averaged:
         with torch.no_grad():
             for name, parameter in simulator.generator.named_parameters():
@@ -255,11 +255,34 @@ def train(
     return Training(steps, steps / per_epoch, len(rows), counts)
 
 
-def _check(players: tuple[Player, ...], options: Trainer) -> None:
+@contextmanager
+def _stopping() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM in a list instead of dying in the middle of a step; a second one acts at once."""
+    asked: list[int] = []
+    before = {}
+
+    def note(number: int, frame: Any) -> None:
+        asked.append(number)
+        signal.signal(number, signal.default_int_handler)
+
+    if threading.current_thread() is threading.main_thread():
+        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def check(players: tuple[Player, ...], options: Trainer) -> None:
+    """Refuse options that cannot train these players, before anything is done."""
     names = [player.name for player in players]
     for name in options.players:
         if name not in names:
             raise ConfigError(unknown("player of this model", name, names) + " It was named in trainer.players.")
+    limits = [limit for limit in (options.max_steps, options.epochs) if limit is not None]
+    if not limits or min(limits) <= 0:
+        raise ConfigError("A training needs an end: set trainer.max_steps or trainer.epochs to a positive number.")
     if options.batch_size < 1 or options.log_every < 1:
         raise ConfigError("trainer.batch_size and trainer.log_every must be at least 1.")
 

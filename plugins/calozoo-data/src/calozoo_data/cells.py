@@ -33,7 +33,7 @@ class CellLists(DataSource):
         unit: Unit = Unit.MeV,
         particle_eta: str = "photon_eta",
         particle_phi: str = "photon_phi",
-        split: Fractions = Fractions(),  # noqa: B008  (frozen)
+        split: Fractions = Fractions(),  # noqa: B008  (never changed)
     ) -> None:
         super().__init__(geometry)
         if not path:

@@ -27,7 +27,7 @@ class HDF5(DataSource):
         *,
         path: str = "",
         unit: Unit = Unit.MeV,
-        split: Fractions = Fractions(),  # noqa: B008  (frozen)
+        split: Fractions = Fractions(),  # noqa: B008  (never changed)
     ) -> None:
         super().__init__(geometry)
         if not path:

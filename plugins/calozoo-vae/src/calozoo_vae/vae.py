@@ -36,10 +36,13 @@ class Vae(Generator):
         reduction: whether the squared errors of the cells are averaged or summed.
         reconstruction: weight of the squared error.
         kl: weight of the divergence.
+        kl_start: its weight at the first step, from where it moves to ``kl`` geometrically over the training; none given:
+            ``kl`` throughout, as in the note. A strong start brings the encodings of every energy under the prior (ours).
         total: weight of the total energy's error, Eq. 3.
         layers: weights of the layer fractions' errors, Eq. 4, from the front; none given: the note's for four layers, and
             their mean for each layer of other geometries (ours).
         bias_from_data: start the last layer's bias at the mean training shower (ours).
+        scale: factor on the values that the encoder sees (ours).
         slope: of LeakyReLU (ours).
     """
 
@@ -56,13 +59,18 @@ class Vae(Generator):
         reduction: Reduction = Reduction.mean,
         reconstruction: float = 1.0,
         kl: float = 1e-4,
+        kl_start: float | None = None,
         total: float = 1e-2,
         layers: tuple[float, ...] = (),
         bias_from_data: bool = True,
+        scale: float = 1.0,
         slope: float = 0.3,
     ) -> None:
         super().__init__(space, latent=Noise(latent_size))
         self.reduction, self.bias_from_data = reduction, bias_from_data
+        self.scale, self.kl_start = scale, kl if kl_start is None else kl_start
+        if (kl_start is not None and kl <= 0) or self.kl_start < 0 or kl < 0:
+            raise ConfigError("model.kl must not be negative, and must be positive where model.kl_start is given.")
         self.weights = {"reconstruction": reconstruction, "kl": kl, "total": total}
         self.layer_weights = _layer_weights(layers, len(space.geometry.slices))
         condition = space.condition_size
@@ -88,7 +96,7 @@ class Vae(Generator):
 
     def loss(self, batch: Batch, noise: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """The terms of the note's Eq. 5, weighted; with ``noise`` the encoding is drawn (Eq. 1's q)."""
-        mu, log_variance = self.encoder(torch.cat([batch.values, batch.condition], dim=1)).chunk(2, dim=1)
+        mu, log_variance = self.encoder(torch.cat([self.scale * batch.values, batch.condition], dim=1)).chunk(2, dim=1)
         latent = mu + (0.5 * log_variance).exp() * noise["latent"]
         rebuilt = self.sample(batch.condition, latent)
         squares = (rebuilt - batch.values).square()
@@ -100,9 +108,10 @@ class Vae(Generator):
         total, rebuilt_total = sums.sum(dim=1, keepdim=True), rebuilt_sums.sum(dim=1, keepdim=True)
         shares = sums / total.clamp(min=1e-9) - rebuilt_sums / rebuilt_total.clamp(min=1e-9)
         weights = shares.new_tensor(self.layer_weights)
+        kl = self.kl_start * (self.weights["kl"] / self.kl_start) ** batch.progress if self.kl_start else 0.0
         return {
             "reconstruction": self.weights["reconstruction"] * squares.mean(),
-            "kl": self.weights["kl"] * divergence.mean(),
+            "kl": kl * divergence.mean(),
             "total": self.weights["total"] * (total - rebuilt_total).abs().mean(),
             "layers": (shares.abs() * weights).sum(dim=1).mean(),
         }

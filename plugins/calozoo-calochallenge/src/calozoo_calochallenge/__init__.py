@@ -1,0 +1,1 @@
+"""The CaloChallenge's cylindrical geometries for calozoo."""

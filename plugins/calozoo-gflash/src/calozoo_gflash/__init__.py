@@ -1,0 +1,1 @@
+"""An endless source of parametrised electromagnetic showers for calozoo, in any geometry."""

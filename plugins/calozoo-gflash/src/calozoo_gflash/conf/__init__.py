@@ -1,0 +1,1 @@
+"""Configuration files that calozoo finds through the entry-point group ``calozoo.configs``."""
