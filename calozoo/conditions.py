@@ -31,7 +31,7 @@ class Encoding:
     """One column's encoding.
 
     ``linear``, ``log`` and ``log10`` give (f(x) - ``offset``) / ``scale``; where those are not given they map the
-    training sample's range to [0, 1] for the energy and the column's declared range to [-1, 1] otherwise.
+    column's declared range to [-1, 1], or the training sample to mean 0 and variance 1 where none is declared.
     ``one_hot`` gives an indicator per category of (x + ``shift``) modulo the number of categories.
     """
 
@@ -123,11 +123,10 @@ class Conditions(nn.Module):
             if encoding.name is EncodingName.one_hot or (bounded and encoding.name is EncodingName.linear):
                 continue
             values = _transform(self._values(column, columns), encoding)
-            low, high = values.min().item(), values.max().item()
             if encoding.offset is None:
-                self.offset[i] = low if encoding.name is not EncodingName.linear else 0.0
+                self.offset[i] = values.mean()
             if encoding.scale is None:
-                self.scale[i] = (high - self.offset[i].item()) or 1.0
+                self.scale[i] = values.std(correction=0) or 1.0
 
     @property
     def size(self) -> int:

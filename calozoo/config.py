@@ -183,14 +183,15 @@ class CalozooSource(ConfigSource):  # type: ignore[misc]
 
 
 def _with_defaults(group: str, cls: type[Any], options: type[Any]) -> DictConfig:
-    """A component's config; a model's brings the conditions and critics that it is trained with by default."""
+    """A component's config; a model's brings the conditions, critics and trainer that suit it."""
     if group != "model":
         return OmegaConf.structured(options)
-    defaults = [
-        {"override /conditions@_global_.conditions": cls.default_conditions},
-        {"override /critic@_global_.critic": list(cls.default_critics)},
-        "_self_",
-    ]
+    brought = {
+        "conditions": cls.default_conditions,
+        "critic": list(cls.default_critics),
+        "trainer": cls.default_trainer,
+    }
+    defaults = [{f"override /{name}@_global_.{name}": choice} for name, choice in brought.items()] + ["_self_"]
     extended = dataclasses.make_dataclass(
         options.__name__,
         [("defaults", list[Any], dataclasses.field(default_factory=lambda: defaults))],

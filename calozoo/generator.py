@@ -114,9 +114,10 @@ class Generator(nn.Module, ABC):
     with the ``latent`` noise that :meth:`sample` takes; its keyword-only arguments are the options.
     """
 
-    #: The presets of ``conditions`` and ``critic`` that come with the model unless the user names others.
+    #: What comes with the model unless the user names others: options of conditions, critic and trainer.
     default_conditions: ClassVar[str] = "energy"
     default_critics: ClassVar[tuple[str, ...]] = ()
+    default_trainer: ClassVar[str] = "quick"
 
     def __init__(self, space: Space, *, latent: Noise) -> None:
         super().__init__()

@@ -28,8 +28,11 @@ def test_each_encoding_gives_its_numbers() -> None:
         {"incident_energy": [{"name": "linear"}, {"name": "log10"}]},
         {"alignment": [{"name": "one_hot"}], "position": [{"name": "linear"}]},
     )(COLUMNS)
-    expected = [[0.01, 0.0, 1, 0, -1.0], [0.1, 0.5, 0, 1, 0.0], [1.0, 1.0, 0, 1, 0.5]]
-    torch.testing.assert_close(encoded, torch.tensor(expected))
+    energies = COLUMNS["incident_energy"]
+    step = 1.5**0.5  # three equidistant numbers, standardised
+    rows = [[-step, 1, 0, -1.0], [0.0, 0, 1, 0.0], [step, 0, 1, 0.5]]
+    linear = (energies - energies.mean()) / energies.std()
+    torch.testing.assert_close(encoded, torch.tensor([[x, *row] for x, row in zip(linear.tolist(), rows, strict=True)]))
 
 
 def test_offset_scale_and_shift_are_taken_as_given() -> None:

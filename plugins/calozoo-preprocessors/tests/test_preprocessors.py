@@ -178,3 +178,16 @@ def test_layers_are_standardised_at_discrete_energies_and_between():
     np.testing.assert_allclose(torch.quantile(values, 0.8413, dim=0), 0.75, atol=0.02)
     np.testing.assert_allclose(torch.quantile(values, 0.1587, dim=0), 0.25, atol=0.02)
     np.testing.assert_allclose(layers(showers(seen), seen)[:, 3:].mean(), 0.5, atol=0.01)
+
+
+def test_vanishing_energies_do_no_harm(preprocessor):
+    """Energies that single precision can hold, but not divide by the incident energy."""
+    energies, incident = make_showers(50, seed=7)
+    energies[::3] = 1e-42
+    made = type(preprocessor)(Uneven())
+    made.fit(energies, incident)
+    values = made(energies, incident)
+    assert torch.isfinite(values).all()
+    back = made.inverse(values, incident)
+    assert torch.isfinite(back).all()
+    torch.testing.assert_close(back, energies, rtol=1e-5, atol=1e-30)

@@ -103,7 +103,8 @@ class CellFile:
                 found = ", ".join(sorted(file)) or "nothing"
                 raise DataError(
                     f"{self.path} has no dataset '{name}'; it holds {found}. Cell lists need {', '.join(_DEPOSIT)}, "
-                    f"{_INCIDENT}, {' and '.join(self.particle)}; data.particle_eta and data.particle_phi name the last two."
+                    f"{_INCIDENT}, {' and '.join(self.particle)}; data.particle_eta and data.particle_phi "
+                    "name the last two."
                 )
             if file[name].dtype.kind not in "fiu":
                 raise DataError(f"{self.path}, dataset '{name}': numbers are needed, and it holds {file[name].dtype}.")
@@ -121,7 +122,8 @@ class CellFile:
         stated = file.attrs.get("energy_unit")
         if stated is not None and str(stated) != self.unit.name:
             raise DataError(
-                f"{self.path} states its energies in {stated}, and unit={self.unit.name} was asked for: add data.unit={stated}."
+                f"{self.path} states its energies in {stated}, and unit={self.unit.name} was asked for: "
+                f"add data.unit={stated}."
             )
         if stated is None and self.unit is Unit.MeV and np.max(file[_INCIDENT][:]) < 1000:
             raise DataError(

@@ -91,7 +91,10 @@ def spots(energy: Array, resolution: float) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class Radial:
-    r"""Radial profiles :math:`p \frac{2rR_C^2}{(r^2+R_C^2)^2} + (1-p) \frac{2rR_T^2}{(r^2+R_T^2)^2}`, of any one shape."""
+    r"""Radial profiles of core and tail, of any one shape.
+
+    :math:`p \frac{2rR_C^2}{(r^2+R_C^2)^2} + (1-p) \frac{2rR_T^2}{(r^2+R_T^2)^2}`
+    """
 
     core: Array
     tail: Array

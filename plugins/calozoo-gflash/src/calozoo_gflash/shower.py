@@ -13,6 +13,7 @@ from calozoo_gflash.profile import Material, longitudinal, radial, spot_profile,
 
 _STEP = 1.0  # X0, the longest step within which the radial profile is taken as constant
 _CONVERSION = 9 / 7  # X0, a photon's mean free path to pair production at high energy
+_LEAST = 1e-3  # MeV, below which a step deposits nothing
 _DEEPEST = 10.0  # shower maxima, beyond which the radial fits say nothing
 
 
@@ -100,6 +101,7 @@ def draw_showers(
     deposit = (
         random.standard_gamma(deposit / variance) * variance * 1000
     )  # MeV, of mean deposit and variance c^2 deposit
+    deposit[deposit < _LEAST] = 0
     spread = spot_profile(profile, material)
     number = np.minimum(spots(energy, calorimeter.resolution), calorimeter.most_spots)
     expected = number * (spread.fraction(after) - spread.fraction(before))
@@ -111,22 +113,27 @@ def draw_showers(
     out = np.zeros((n, geometry.cells), dtype=np.float32)
     for k, (steps, cells) in enumerate(zip(layers, geometry.slices, strict=True)):
         counts = count[steps].ravel()
-        where = np.repeat(np.arange(len(counts)), counts)
-        row = where % n
-        m = len(where)
-        uniform = random.random((3, m), dtype=np.float32)
-        core = uniform[0] < shape.weight[steps].ravel().astype(np.float32)[where]
-        widths = np.stack([shape.tail[steps].ravel(), shape.core[steps].ravel()]).astype(np.float32)
-        r = (
-            widths[core.astype(np.int8), where]
-            * np.sqrt(uniform[1] / (1 - uniform[1]))
-            * np.float32(material.moliere_radius)
+        # What the spots of a step and shower have in common, in single precision, which is enough for places.
+        tail, core, weight, dx, dy = (
+            np.broadcast_to(values, count[steps].shape).ravel().astype(np.float32)
+            for values in (
+                shape.tail[steps] * material.moliere_radius,
+                shape.core[steps] * material.moliere_radius,
+                shape.weight[steps],
+                shift[:, k, 0],
+                shift[:, k, 1],
+            )
         )
-        angle = uniform[2] * np.float32(2 * np.pi)
-        offset = shift[:, k]
-        x = r * np.cos(angle) / calorimeter.scales[k, 0] - offset[row, 0]
-        y = r * np.sin(angle) / calorimeter.scales[k, 1] - offset[row, 1]
-        cell, width = calorimeter.finders[k].find(x, y), cells.stop - cells.start
-        sums = np.bincount(row * (width + 1) + cell, weights=per_spot[steps].ravel()[where], minlength=n * (width + 1))
-        out[:, cells] = sums.reshape(n, width + 1)[:, :-1]  # the last one is what lies beside the cells
+        where = np.repeat(np.arange(len(counts)), counts)
+        choice, place, turn = random.random((3, len(where)), dtype=np.float32)
+        r = np.where(choice < weight[where], core[where], tail[where]) * np.sqrt(place / (1 - place))
+        turn *= np.float32(2 * np.pi)
+        scale = calorimeter.scales[k].astype(np.float32)
+        cell = calorimeter.finders[k].find(
+            r * np.cos(turn) / scale[0] - dx[where], r * np.sin(turn) / scale[1] - dy[where]
+        )
+        width = cells.stop - cells.start + 1  # the last one is what lies beside the cells
+        first = np.tile(np.arange(n) * width, len(counts) // n)
+        sums = np.bincount(first[where] + cell, weights=per_spot[steps].ravel()[where], minlength=n * width)
+        out[:, cells] = sums.reshape(n, width)[:, :-1]
     return out

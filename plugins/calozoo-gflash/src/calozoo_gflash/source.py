@@ -63,7 +63,7 @@ class GFlash(DataSource):
         high: float = 262144.0,
         particle: Particle = Particle.photon,
         resolution: float = 0.1,
-        spots: int = 1000,
+        spots: int = 2000,
         material: Material = Material(),  # noqa: B008  (never changed)
         starts: tuple[float, ...] = (),
         ends: tuple[float, ...] = (),

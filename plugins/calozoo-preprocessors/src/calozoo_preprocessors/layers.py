@@ -9,6 +9,7 @@ from calozoo import Geometry, Preprocessor, networks
 
 _WIDTH = 0.02  # least width of ln(layer fraction): a layer is not known better than to 2 %
 _SHARE = 0.02  # least typical root of a share, which bounds the loss of precision to a factor of 50
+_LEAST = 1e-10  # a layer with at most this fraction of the incident energy counts as empty
 _MOST = 10.0  # a layer holds no more than ten times the incident energy, whatever a network says
 _LAST = 1 - 2**-24  # the largest single-precision number below 1
 _ELEMENTS = 2**23  # how many shares a standard is learnt from at most: quantiles are limited to 2^24
@@ -26,9 +27,10 @@ class Layers(Preprocessor):
         \qquad w_c = \frac{\sqrt{s_c}}{\sqrt{s_c} + m_c(E)}.
 
     :math:`\mu_l`, :math:`\sigma_l` (over showers that reach the layer) and the mean root :math:`m_c` are learnt and
-    interpolated in :math:`\ln E`. An empty layer or cell is exactly 0, the typical one about 1/2. The inverse
-    divides the shares by their sum, so that the layer's energy is what :math:`u_l` says whatever a network makes of
-    the shares; layers above ten times the incident energy are cut there. Source: ours.
+    interpolated in :math:`\ln E`. An empty layer or cell is exactly 0, the typical one about 1/2; a layer with at
+    most 1e-10 of the incident energy counts as empty. The inverse divides the shares by their sum, so that the layer's
+    energy is what :math:`u_l` says whatever a network makes of the shares; layers above ten times the incident energy
+    are cut there. Source: ours.
     """
 
     range = (0.0, 1.0)
@@ -50,10 +52,10 @@ class Layers(Preprocessor):
         """Learn the standards from training showers: (n, cells) and (n, 1), MeV."""
         totals, shares = self._split(energies)
         for k, standard in enumerate(self.totals):
-            reached = totals[:, k] > 0
-            if reached.any():
-                fractions = totals[reached, k : k + 1] / incident[reached]
-                standard.fit(fractions.log(), incident[reached])  # type: ignore[operator]
+            fractions = totals[:, k : k + 1] / incident
+            seen = fractions[:, 0] > _LEAST
+            if seen.any():
+                standard.fit(fractions[seen].log(), incident[seen])  # type: ignore[operator]
         few = slice(None, None, 1 + shares.numel() // _ELEMENTS)
         self.shares.fit(shares[few].sqrt(), incident[few])
 
@@ -61,12 +63,12 @@ class Layers(Preprocessor):
         """Values (n, layers + cells) of ``energies`` (n, cells), MeV, at ``incident`` energies (n, 1), MeV."""
         totals, shares = self._split(energies)
         mean, width = self._curves(incident)
-        seen = totals > 0
-        z = ((torch.where(seen, totals, 1.0) / incident).log() - mean) / width
+        fractions = totals / incident
+        z = (fractions.clamp(min=_LEAST).log() - mean) / width
         # Not 1/2 (1 + z / (1 + |z|)), which rounds to 0 where z is far below.
         levels = torch.where(z < 0, 0.5 / (1 + z.abs()), 1 - 0.5 / (1 + z.abs()))
         root = shares.sqrt()
-        return torch.cat([torch.where(seen, levels, 0.0), root / (root + self._typical(incident))], dim=1)
+        return torch.cat([torch.where(fractions > _LEAST, levels, 0.0), root / (root + self._typical(incident))], dim=1)
 
     def inverse(self, values: Tensor, incident: Tensor) -> Tensor:
         """Energies (n, cells), MeV, of ``values`` (n, layers + cells); others than in [0, 1) count as its end."""

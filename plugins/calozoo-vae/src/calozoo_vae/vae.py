@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -32,19 +33,22 @@ class Vae(Generator):
         decoder: widths of the decoder's hidden layers.
         activation: of the hidden layers.
         kernel: how weights start.
-        bias: how biases start.
-        reduction: whether the squared errors of the cells are averaged or summed.
+        bias: how biases start; the note prints both ones and glorot_normal in bold.
+        reduction: whether the squared errors of the cells are averaged or summed; the note does not say (ours).
         reconstruction: weight of the squared error.
         kl: weight of the divergence.
-        kl_start: its weight at the first step, from where it moves to ``kl`` geometrically over the training; none given:
-            ``kl`` throughout, as in the note. A strong start brings the encodings of every energy under the prior (ours).
+        kl_start: its weight in the first half of the training, from where it falls to ``kl`` geometrically; null keeps
+            ``kl`` throughout, as the note has it. A strong start brings the encodings of every energy under the prior (ours).
         total: weight of the total energy's error, Eq. 3.
         layers: weights of the layer fractions' errors, Eq. 4, from the front; none given: the note's for four layers, and
             their mean for each layer of other geometries (ours).
         bias_from_data: start the last layer's bias at the mean training shower (ours).
         scale: factor on the values that the encoder sees (ours).
+        condition_scale: factor on the conditions at both ends (ours).
         slope: of LeakyReLU (ours).
     """
+
+    default_trainer: ClassVar[str] = "quick_vae"
 
     def __init__(
         self,
@@ -55,20 +59,22 @@ class Vae(Generator):
         decoder: tuple[int, ...] | None = None,
         activation: Activation = Activation.elu,
         kernel: Initialiser = Initialiser.glorot_normal,
-        bias: Initialiser = Initialiser.ones,
-        reduction: Reduction = Reduction.mean,
+        bias: Initialiser = Initialiser.glorot_normal,
+        reduction: Reduction = Reduction.sum,
         reconstruction: float = 1.0,
         kl: float = 1e-4,
-        kl_start: float | None = None,
+        kl_start: float | None = 0.02,
         total: float = 1e-2,
         layers: tuple[float, ...] = (),
         bias_from_data: bool = True,
-        scale: float = 1.0,
+        scale: float = 3.0,
+        condition_scale: float = 2.0,
         slope: float = 0.3,
     ) -> None:
         super().__init__(space, latent=Noise(latent_size))
         self.reduction, self.bias_from_data = reduction, bias_from_data
-        self.scale, self.kl_start = scale, kl if kl_start is None else kl_start
+        self.scale, self.condition_scale = scale, condition_scale
+        self.kl_start = kl if kl_start is None else kl_start
         if (kl_start is not None and kl <= 0) or self.kl_start < 0 or kl < 0:
             raise ConfigError("model.kl must not be negative, and must be positive where model.kl_start is given.")
         self.weights = {"reconstruction": reconstruction, "kl": kl, "total": total}
@@ -96,7 +102,8 @@ class Vae(Generator):
 
     def loss(self, batch: Batch, noise: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """The terms of the note's Eq. 5, weighted; with ``noise`` the encoding is drawn (Eq. 1's q)."""
-        mu, log_variance = self.encoder(torch.cat([self.scale * batch.values, batch.condition], dim=1)).chunk(2, dim=1)
+        seen = torch.cat([self.scale * batch.values, self.condition_scale * batch.condition], dim=1)
+        mu, log_variance = self.encoder(seen).chunk(2, dim=1)
         latent = mu + (0.5 * log_variance).exp() * noise["latent"]
         rebuilt = self.sample(batch.condition, latent)
         squares = (rebuilt - batch.values).square()
@@ -108,7 +115,8 @@ class Vae(Generator):
         total, rebuilt_total = sums.sum(dim=1, keepdim=True), rebuilt_sums.sum(dim=1, keepdim=True)
         shares = sums / total.clamp(min=1e-9) - rebuilt_sums / rebuilt_total.clamp(min=1e-9)
         weights = shares.new_tensor(self.layer_weights)
-        kl = self.kl_start * (self.weights["kl"] / self.kl_start) ** batch.progress if self.kl_start else 0.0
+        fallen = max(0.0, 2 * batch.progress - 1)  # the first half keeps the starting weight
+        kl = self.kl_start * (self.weights["kl"] / self.kl_start) ** fallen if self.kl_start else 0.0
         return {
             "reconstruction": self.weights["reconstruction"] * squares.mean(),
             "kl": kl * divergence.mean(),
@@ -118,7 +126,7 @@ class Vae(Generator):
 
     def sample(self, condition: Tensor, latent: Tensor) -> Tensor:
         """Values (n, features): the decoder's output, a sigmoid over the values' range."""
-        out = self.decoder(torch.cat([latent, condition], dim=1))
+        out = self.decoder(torch.cat([latent, self.condition_scale * condition], dim=1))
         low, high = self.space.range
         if low is None or high is None:
             return out
