@@ -118,7 +118,7 @@ def _show_warning(message: Any, *_: Any, **__: Any) -> None:
 def _one_line() -> Iterator[None]:
     """Turn what Hydra and OmegaConf raise into one line that says what exists."""
     from hydra.errors import HydraException, MissingConfigException
-    from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+    from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
     try:
         yield
@@ -136,9 +136,9 @@ def _one_line() -> Iterator[None]:
         if isinstance(cause, CalozooError):
             raise cause from error
         first = str(error).splitlines()[0].rstrip(".")
-        if isinstance(cause, ConfigKeyError | AttributeError) and cause.parent_node is not None:
+        if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
             parent = cause.parent_node
-            prefix = f"{cause.full_key.rpartition('.')[0]}." if "." in (cause.full_key or "") else ""
+            prefix = "".join((cause.full_key or "").rpartition(".")[:2])
             names = [f"{prefix}{key}" for key in parent]
             raise ConfigError(unknown("option", cause.full_key, names)) from error
         if first.startswith("You must specify"):

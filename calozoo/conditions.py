@@ -65,14 +65,14 @@ def chosen(options: ConditionOptions, geometry: Geometry) -> list[tuple[Column, 
     pairs = [
         (declared.get(name, Column(name, ColumnKind.other)), encoding)
         for name, encodings in options.columns.items()
-        for encoding in _encodings(name, encodings)
+        for encoding in _encodings(f"conditions.columns.{name}", encodings)
     ]
     pairs += [
         (column, encoding)
         for kind, encodings in options.kinds.items()
         for column in geometry.columns
         if column.kind is _kind(kind) and column.name not in options.columns
-        for encoding in _encodings(kind, encodings)
+        for encoding in _encodings(f"conditions.kinds.{kind}", encodings)
     ]
     for column, encoding in pairs:
         if encoding.name is EncodingName.one_hot and not column.categories:
@@ -84,10 +84,10 @@ def chosen(options: ConditionOptions, geometry: Geometry) -> list[tuple[Column, 
     return pairs
 
 
-def _encodings(name: str, encodings: Any) -> list[Encoding]:
+def _encodings(path: str, encodings: Any) -> list[Encoding]:
     if not isinstance(encodings, (list, tuple)):
-        raise ConfigError(f"conditions of '{name}': a list of encodings is needed, such as [{{name: linear}}].")
-    return [checked(e, Encoding) for e in encodings]
+        raise ConfigError(f"{path}: a list of encodings is needed, such as [{{name: linear}}].")
+    return [checked(e, Encoding, path) for e in encodings]
 
 
 def _kind(name: str) -> ColumnKind:

@@ -8,7 +8,7 @@ import inspect
 import json
 from collections.abc import Mapping
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from importlib.resources.abc import Traversable
 from typing import Any, get_type_hints
@@ -32,7 +32,6 @@ SCHEMAS: Mapping[str, type] = {"trainer": Trainer, "device": Device}
 # ---- signatures to schemas ------------------------------------------------------------------------------------------
 
 
-@cache
 def schema(cls: type[Any], name: str) -> type[Any]:
     """The dataclass of a component's options: its keyword-only parameters with their types and defaults.
 
@@ -55,7 +54,7 @@ def schema(cls: type[Any], name: str) -> type[Any]:
             fields.append((parameter.name, _supported(hint), dataclasses.field(default="???")))
         else:
             value = list(default) if isinstance(default, tuple) else default
-            make = dataclasses.field(default_factory=lambda value=value: _copy(value))
+            make = dataclasses.field(default_factory=partial(_copy, value))
             fields.append((parameter.name, _supported(hint), make))
     return dataclasses.make_dataclass(cls.__name__, fields)
 
@@ -76,12 +75,13 @@ def _supported(hint: Any) -> Any:
     return hint
 
 
-def options(config: Any, cls: type[Any]) -> Any:
-    """Turn a config node into the option dataclass ``cls``, checked; ConfigError names key and reason."""
+def options(config: Any, cls: type[Any], path: str) -> Any:
+    """Turn the config node at ``path`` into the option dataclass ``cls``, checked; ConfigError names key and reason."""
     try:
         return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(cls), plain(config)))
     except OmegaConfBaseException as cause:
-        raise ConfigError(f"Bad option of {cls.__name__}: {str(cause).splitlines()[0]}") from cause
+        key = f"{path}.{cause.full_key}" if cause.full_key else path
+        raise ConfigError(f"{key}: {str(cause).splitlines()[0]}") from cause
 
 
 def create(kind: str, config: Any, *supplied: Any) -> Any:
@@ -91,7 +91,7 @@ def create(kind: str, config: Any, *supplied: Any) -> Any:
     """
     name = config["name"]
     cls = registry.load(kind, name)
-    checked = options(config, schema(cls, name))
+    checked = options(config, schema(cls, name), f"{kind}.{name}" if kind in SEVERAL else kind)
     return cls(*supplied, **{f.name: getattr(checked, f.name) for f in dataclasses.fields(checked) if f.name != "name"})
 
 
@@ -111,7 +111,7 @@ def plain(value: Any) -> Any:
 # ---- what Hydra sees ------------------------------------------------------------------------------------------------
 
 
-class CalozooSource(ConfigSource):  # type: ignore[misc]
+class CalozooSource(ConfigSource):
     """Serves components as structured configs and the YAML files of the core and of plugins' config packages.
 
     The path is the command: ``calozoo://run`` has every group, others only those of :data:`calozoo.registry.GROUPS`.
@@ -139,7 +139,7 @@ class CalozooSource(ConfigSource):  # type: ignore[misc]
                 loaded = OmegaConf.merge(OmegaConf.structured(SCHEMAS[group]), loaded)
         elif self._visible(group) and name in registry.plugins(group):
             cls = registry.load(group, name)
-            loaded = _with_defaults(group, cls, schema(cls, name))
+            loaded = OmegaConf.structured(_with_defaults(group, cls, schema(cls, name)))
             header = {"package": f"_global_.{group}.{name}" if group in SEVERAL else group}
         else:
             raise ConfigLoadError(f"No config {config_path}")
@@ -182,25 +182,24 @@ class CalozooSource(ConfigSource):  # type: ignore[misc]
         return None
 
 
-def _with_defaults(group: str, cls: type[Any], options: type[Any]) -> DictConfig:
-    """A component's config; a model's brings the conditions, critics and trainer that suit it."""
+def _with_defaults(group: str, cls: type[Any], options: type[Any]) -> type[Any]:
+    """A component's options; a model's bring the conditions, critics and trainer that suit it."""
     if group != "model":
-        return OmegaConf.structured(options)
+        return options
     brought = {
         "conditions": cls.default_conditions,
         "critic": list(cls.default_critics),
         "trainer": cls.default_trainer,
     }
     defaults = [{f"override /{name}@_global_.{name}": choice} for name, choice in brought.items()] + ["_self_"]
-    extended = dataclasses.make_dataclass(
+    return dataclasses.make_dataclass(
         options.__name__,
         [("defaults", list[Any], dataclasses.field(default_factory=lambda: defaults))],
         bases=(options,),
     )
-    return OmegaConf.structured(extended)
 
 
-class CalozooSearchPath(SearchPathPlugin):  # type: ignore[misc]
+class CalozooSearchPath(SearchPathPlugin):
     """Puts calozoo:// on Hydra's search path; ``command`` says which root's groups are seen."""
 
     command = "run"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,6 +101,6 @@ def part(whole: Rows, split: Split, fractions: Fractions) -> Part:
     return Part(whole, np.sort(index))  # in the order of the file, which makes reading fast
 
 
-def everything(rows: Any) -> Showers:
+def everything(rows: Rows) -> Showers:
     """All showers of a split at once."""
     return rows.rows(slice(0, len(rows)))

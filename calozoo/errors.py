@@ -15,7 +15,14 @@ class ConfigError(CalozooError):
 
 
 class DataError(CalozooError):
-    """A shower file or data source that does not hold what it must."""
+    """A shower file or data source that does not hold what it must.
+
+    The text is the first of ``problems``, which may list more.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__(problems[0])
+        self.problems = problems
 
 
 class PluginError(CalozooError):

@@ -47,7 +47,7 @@ class Layer:
     @property
     def size(self) -> NDArray[np.float64]:
         """Extent of each cell along the two axes, (cells, 2)."""
-        return np.ptp(self.outlines, axis=1)
+        return np.asarray(np.ptp(self.outlines, axis=1))
 
     @staticmethod
     def grid(name: str, x_edges: Any, y_edges: Any, *, depth: float) -> Layer:

@@ -13,7 +13,6 @@ from pathlib import Path
 import pluggy
 
 from calozoo import registry
-from calozoo.errors import PluginError
 
 _spec = pluggy.HookspecMarker("calozoo")
 hookimpl = pluggy.HookimplMarker("calozoo")
@@ -63,11 +62,13 @@ def manager(names: list[str] | None = None) -> pluggy.PluginManager:
         if names is not None and name not in names:
             continue
         for plugin in candidates:
+            key = f"{plugin.package}:{name}"
             try:
                 loaded = plugin.load()
-                hooks.register(loaded() if isinstance(loaded, type) else loaded, name=f"{plugin.package}:{name}")
+                hooks.register(loaded() if isinstance(loaded, type) else loaded, name=key)
                 hooks.check_pending()
-            except (PluginError, pluggy.PluginValidationError) as cause:
-                hooks.unregister(name=f"{plugin.package}:{name}")
+            except Exception as cause:
+                if hooks.has_plugin(key):
+                    hooks.unregister(name=key)
                 warnings.warn(f"The hook plugin '{name}' of {plugin.package} is left out: {cause}", stacklevel=2)
     return hooks

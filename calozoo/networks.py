@@ -105,7 +105,7 @@ class MLP(nn.Module):
             for linear, act in zip(self.linears, self.activations, strict=False):
                 before = linear(x)
                 x = act(before)
-                slopes.append(_slope(cast(nn.Module, act), before, x))
+                slopes.append(_slope(act, before, x))
         back: Tensor = self.last.weight  # (1, width): the same row for every shower until the first slope
         for linear, slope in zip(reversed(self.linears[:-1]), reversed(slopes), strict=True):
             weight = cast(Tensor, linear.weight)

@@ -22,7 +22,8 @@ from calozoo.files import replacing
 from calozoo.geometry import Geometry
 from calozoo.showers import INCIDENT_ENERGY, Showers
 
-_BLOCK = 8192  # rows that are read at a time
+_ROWS, _VALUES = 8192, 2**24  # rows, and values in them, that are read at a time at most
+_CHUNK = 2**20  # bytes of an HDF5 chunk, which is always read as a whole
 #: Names that files use for columns of ours.
 _ALIASES = {"incident_energies": INCIDENT_ENERGY}
 _MUST = ("showers", "incident_energies")
@@ -39,21 +40,19 @@ class ShowerFile:
     """Rows of a shower file that stays on disk; satisfies :class:`calozoo.data.Rows`.
 
     Opening reads every row once, in blocks, and refuses what is not showers of ``geometry`` in ``unit``, naming
-    file, dataset and first bad row.
+    file, dataset and first bad row. With ``refuse=False`` what can be read at all is opened, and :attr:`problems`
+    lists everything else that is wrong.
     """
 
-    def __init__(self, path: Path | str, geometry: Geometry | None = None, unit: Unit = Unit.MeV) -> None:
+    cells: int
+    _length: int
+
+    def __init__(
+        self, path: Path | str, geometry: Geometry | None = None, unit: Unit = Unit.MeV, *, refuse: bool = True
+    ) -> None:
         self.path, self.unit = Path(path), unit
         with _opened(self.path) as file:
-            for name in _MUST:
-                if not isinstance(file.get(name), h5py.Dataset):
-                    found = ", ".join(sorted(file)) or "nothing"
-                    raise DataError(
-                        f"{self.path} has no dataset '{name}'; it holds {found}. Shower files need {' and '.join(_MUST)}."
-                    )
-            self._check_shapes(file, geometry)
-            self._check_unit(file)
-            self._check_layers(file, geometry)
+            self._check_shapes(file)
             self._length, self.cells = file["showers"].shape
             self.columns = tuple(
                 name
@@ -63,7 +62,10 @@ class ShowerFile:
                 and dataset.shape == (self._length,)
                 and dataset.dtype.kind in "fiu"
             )
-        self._check_values()
+        problems = self._problems(geometry)
+        if refuse and (first := next(problems, None)):
+            raise DataError(first)
+        self.problems = tuple(problems)
 
     def __len__(self) -> int:
         return self._length
@@ -100,81 +102,89 @@ class ShowerFile:
 
     def blocks(self) -> Iterator[Showers]:
         """All showers in order, a block of rows at a time."""
-        for start in range(0, len(self), _BLOCK):
-            yield self.rows(slice(start, min(start + _BLOCK, len(self))))
+        block = max(1, min(_ROWS, _VALUES // self.cells))
+        for start in range(0, len(self), block):
+            yield self.rows(slice(start, min(start + block, len(self))))
 
     def _showers(self, file: h5py.File, pick: Any) -> Showers:
         energies = pick(file["showers"]).astype(np.float32) * np.float32(self.unit.value)
         incident = pick(file["incident_energies"]).reshape(-1).astype(np.float32) * np.float32(self.unit.value)
         return Showers(energies, incident, {name: pick(file[name]) for name in self.columns})
 
-    def _check_shapes(self, file: h5py.File, geometry: Geometry | None) -> None:
+    def _check_shapes(self, file: h5py.File) -> None:
+        """Refuse what cannot be read as showers."""
+        if missing := [name for name in _MUST if not isinstance(file.get(name), h5py.Dataset)]:
+            found = ", ".join(sorted(file)) or "nothing"
+            raise DataError(*(
+                f"{self.path} has no dataset '{name}'; it holds {found}. Shower files need {' and '.join(_MUST)}."
+                for name in missing
+            ))  # fmt: skip
+        if texts := [name for name in _MUST if file[name].dtype.kind not in "fiu"]:
+            raise DataError(*(
+                f"{self.path}, dataset '{name}': numbers are needed, and it holds {file[name].dtype}." for name in texts
+            ))  # fmt: skip
         showers, incident = file["showers"], file["incident_energies"]
-        for name, dataset in (("showers", showers), ("incident_energies", incident)):
-            if dataset.dtype.kind not in "fiu":
-                raise DataError(f"{self.path}, dataset '{name}': numbers are needed, and it holds {dataset.dtype}.")
         if showers.ndim != 2:
             raise DataError(f"{self.path}, dataset 'showers': its shape must be (n, cells), not {showers.shape}.")
-        n, cells = showers.shape
+        n = len(showers)
         if incident.shape not in ((n,), (n, 1)):
             raise DataError(
                 f"{self.path}, dataset 'incident_energies': {n} showers need the shape ({n}, 1), not {incident.shape}."
             )
-        if geometry is not None and cells != geometry.cells:
-            layers = ", ".join(f"{layer.name} {layer.cells}" for layer in geometry.layers)
-            hint = " It looks transposed." if n == geometry.cells else ""
-            raise DataError(
-                f"{self.path}, dataset 'showers': {cells} cells in a row, and the geometry has {geometry.cells} "
-                f"({layers}).{hint}"
-            )
-        if n == 0:
+        if showers.size == 0:
             raise DataError(f"{self.path} holds no showers.")
 
-    def _check_unit(self, file: h5py.File) -> None:
-        stated = file.attrs.get("energy_unit")
-        if stated is not None and str(stated) != self.unit.name:
-            raise DataError(
-                f"{self.path} states its energies in {stated}, and unit={self.unit.name} was asked for: add unit={stated}."
+    def _problems(self, geometry: Geometry | None) -> Iterator[str]:
+        """Everything that is wrong with showers that can be read, the most telling first."""
+        with _opened(self.path) as file:
+            layers, unit = file.attrs.get("layers"), file.attrs.get("energy_unit")
+            most = np.max(file["incident_energies"][:])
+        if geometry is not None and self.cells != geometry.cells:
+            hint = " It looks transposed." if len(self) == geometry.cells else ""
+            yield (
+                f"{self.path}, dataset 'showers': {self.cells} cells in a row, and the geometry has {geometry.cells} "
+                f"({', '.join(f'{layer.name} {layer.cells}' for layer in geometry.layers)}).{hint}"
             )
-        if stated is None and self.unit is Unit.MeV and np.max(file["incident_energies"][:]) < 1000:
-            raise DataError(
+        if unit is not None and str(unit) != self.unit.name:
+            yield f"{self.path} states its energies in {unit}, and unit={self.unit.name} was asked for: add unit={unit}."
+        if unit is None and self.unit is Unit.MeV and most < 1000:
+            yield (
                 f"{self.path}, dataset 'incident_energies': none reaches 1000, which looks like GeV where MeV are "
                 "expected. Add unit=GeV (data.unit=GeV in a run), or give the file the attribute energy_unit='MeV'."
             )
+        if geometry is not None and layers is not None and str(layers) != layer_names(geometry):
+            yield f"{self.path} states the layers '{layers}', and the geometry has '{layer_names(geometry)}'."
+        found = set()
+        for name, row, what in self._bad_values():
+            if (name, what) not in found:
+                found.add((name, what))
+                yield f"{self.path}, dataset '{name}', row {row} {what}."
 
-    def _check_layers(self, file: h5py.File, geometry: Geometry | None) -> None:
-        stated = file.attrs.get("layers")
-        if geometry is not None and stated is not None and str(stated) != layer_names(geometry):
-            raise DataError(
-                f"{self.path} states the layers '{stated}', and the geometry has '{layer_names(geometry)}'."
-            )
-
-    def _check_values(self) -> None:
-        with np.errstate(all="ignore"):
-            start = 0
-            for showers in self.blocks():
+    def _bad_values(self) -> Iterator[tuple[str, int, str]]:
+        """Dataset, first row in the block, and what is wrong with it, for every block of rows."""
+        start = 0
+        for showers in self.blocks():
+            with np.errstate(all="ignore"):
                 incident, energies = showers.incident_energies, showers.energies
-                total = energies.sum(axis=1)
-                for name, bad, what in (
+                response = np.median(energies.sum(axis=1) / incident)
+                bad = [
                     ("incident_energies", ~np.isfinite(incident), "is not finite"),
                     ("incident_energies", incident <= 0, "is not positive"),
                     ("showers", ~np.isfinite(energies).all(axis=1), "has an energy that is not finite"),
                     ("showers", (energies < 0).any(axis=1), "has a negative energy"),
-                ):
-                    if bad.any():
-                        rows = np.flatnonzero(bad)
-                        raise DataError(f"{self.path}, dataset '{name}', row {start + rows[0]} {what}.")
-                if np.median(total / incident) > 5:
-                    raise DataError(
-                        f"{self.path}: the showers hold {np.median(total / incident):.3g} times their incident energy, as if "
-                        "'showers' and 'incident_energies' had different units. Give both the same."
-                    )
-                for name, values in showers.conditions.items():
-                    if not np.isfinite(values).all():
-                        raise DataError(
-                            f"{self.path}, dataset '{name}', row {start + np.flatnonzero(~np.isfinite(values))[0]} is not finite."
-                        )
-                start += len(showers)
+                    *((name, ~np.isfinite(values), "is not finite") for name, values in showers.conditions.items()),
+                ]
+            for name, rows, what in bad:
+                if rows.any():
+                    yield name, start + int(np.flatnonzero(rows)[0]), what
+            if response > 5:
+                yield (
+                    "showers",
+                    start,
+                    f"and those after it hold {response:.3g} times their incident energy, as if "
+                    "'showers' and 'incident_energies' had different units: give both the same",
+                )
+            start += len(showers)
 
 
 def layer_names(geometry: Geometry) -> str:
@@ -218,9 +228,10 @@ def write_showers(path: Path | str, geometry: Geometry, blocks: Iterable[Showers
             }
             for name, values in columns.items():
                 if n == 0:
+                    chunk = max(1, min(1024, _CHUNK // values[:1].nbytes))
                     file.create_dataset(
                         name, (0, *values.shape[1:]), values.dtype, maxshape=(None, *values.shape[1:]),
-                        chunks=(1024, *values.shape[1:]), compression="gzip", compression_opts=1,
+                        chunks=(chunk, *values.shape[1:]), compression="gzip", compression_opts=1,
                     )  # fmt: skip
                 file[name].resize(n + len(showers), axis=0)
                 file[name][n:] = values

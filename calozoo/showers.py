@@ -97,7 +97,7 @@ class Showers:
     @property
     def total(self) -> NDArray[np.float64]:
         """Energy summed over the cells, (n,), MeV."""
-        return self.energies.sum(axis=1, dtype=np.float64)
+        return np.asarray(self.energies.sum(axis=1, dtype=np.float64))
 
     def above(self, threshold: float) -> Showers:
         """The same showers with every cell below ``threshold`` (MeV) set to zero."""

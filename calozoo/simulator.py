@@ -42,7 +42,7 @@ class Simulator(nn.Module):
         self.config = {part: plain(config[part]) for part in _PARTS}
         self.geometry: Geometry = create("geometry", config["geometry"])
         self.preprocessor: Preprocessor = create("preprocessor", config["preprocessor"], self.geometry)
-        encodings = options(config["conditions"], ConditionOptions)
+        encodings = options(config["conditions"], ConditionOptions, "conditions")
         self.conditions = Conditions(chosen(encodings, self.geometry))
         self.space = Space(self.geometry, self.preprocessor, self.conditions)
         self.generator: Generator = create("model", config["model"], self.space)
@@ -81,7 +81,7 @@ class Simulator(nn.Module):
         Cells below ``threshold`` (MeV) are set to zero.
         """
         given = {name: np.broadcast_to(values, (n,)) for name, values in self.given(columns).items()}
-        table = {name: values.cpu().numpy() for name, values in zip(self.columns, self.table, strict=True)}
+        table = dict(zip(self.columns, self.table.cpu().numpy(), strict=True))
         device = self.table.device
         self.eval()
         for block, start in enumerate(range(0, n, BLOCK)):
@@ -96,14 +96,12 @@ class Simulator(nn.Module):
                 random = torch.Generator(device).manual_seed(int(state[1] >> np.uint64(1)))
                 values = self.generator.sample(condition, self.generator.latent.draw(BLOCK, random))
                 incident = torch.as_tensor(full[INCIDENT_ENERGY], dtype=torch.float32, device=device)[:, None]
-                energies = self.preprocessor.inverse(values, incident)
-                energies = torch.where(energies >= threshold, energies, 0.0).cpu().numpy()
+                cells = self.preprocessor.inverse(values, incident)
+                energies = torch.where(cells >= threshold, cells, 0.0).cpu().numpy()
             if not np.isfinite(energies).all():
                 raise RunError("The generator gave energies that are not finite; its weights are damaged or diverged.")
             rest = slice(0, min(BLOCK, n - start))
-            conditions = {
-                name: self._typed(name, values[rest]) for name, values in full.items() if name != INCIDENT_ENERGY
-            }
+            conditions = {name: self._typed(name, full[name][rest]) for name in self.columns if name != INCIDENT_ENERGY}
             yield Showers(energies[rest], full[INCIDENT_ENERGY][rest], conditions)
 
     def _typed(self, name: str, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -128,7 +126,7 @@ class Simulator(nn.Module):
             if content["format"] != _FORMAT:
                 raise RunError(f"{folder}/simulator.json has format {content['format']}; this version reads {_FORMAT}.")
             simulator = Simulator(content, tuple(content["columns"]), int(content["rows"]))
-        except (KeyError, TypeError, ValueError) as cause:
+        except (LookupError, TypeError, ValueError, ArithmeticError, RuntimeError) as cause:
             raise RunError(
                 f"{folder}/simulator.json is not a simulator of calozoo ({type(cause).__name__}: {cause})."
             ) from cause

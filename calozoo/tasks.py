@@ -48,7 +48,7 @@ class Job:
             name: create("critic", node, self.simulator.space).to(self.device) for name, node in config.critic.items()
         }
         self.metrics = _metrics(config.metric, self.geometry)
-        self.trainer: Trainer = options(config.trainer, Trainer)
+        self.trainer: Trainer = options(config.trainer, Trainer, "trainer")
         check(self.simulator.generator.players(self.critics), self.trainer)
         self.hooks = hooks.manager()
 
@@ -157,9 +157,10 @@ def run(config: DictConfig) -> None:
 def train(config: DictConfig) -> None:
     """``calozoo train``: the first stage, in a new folder or, with ``run``, in one that exists."""
     if "run" in config:
-        Job(OmegaConf.create({**Run.open(config.run).config, "device": config.device}), Path(config.run)).carry_out(("train",))
+        job = Job(OmegaConf.create({**Run.open(config.run).config, "device": config.device}), Path(config.run))
     else:
-        Job(config, folder()).carry_out(("train",))
+        job = Job(config, folder())
+    job.carry_out(("train",))
 
 
 def generate(config: DictConfig) -> None:
@@ -220,7 +221,7 @@ def _again(config: DictConfig, stage: str, **instead: DictConfig) -> None:
         raise RunError(
             f"The run {config.run} has not done '{before}' yet. Go on with: calozoo {before} run={config.run}"
         )
-    job = Job(OmegaConf.create({**run.config, **instead}), run.folder)
+    job = Job(OmegaConf.create(dict(run.config) | instead), run.folder)
     getattr(job, f"_{stage}")(run)
 
 
@@ -229,7 +230,7 @@ def _metrics(nodes: Mapping[str, Any], geometry: Geometry) -> dict[str, Metric]:
 
 
 def _device(config: DictConfig) -> torch.device:
-    device: Device = options(config.device, Device)
+    device: Device = options(config.device, Device, "device")
     torch.set_num_threads(device.threads)
     return find_device(device.name.name)
 

@@ -113,14 +113,14 @@ class Sampler:
 def optimizer(parameters: Any, options: Optimizer) -> torch.optim.Optimizer:
     """The torch optimizer that ``options`` name; fused where torch has it."""
     common: dict[str, Any] = {"lr": options.lr, "weight_decay": options.weight_decay}
-    betas = {"betas": tuple(options.betas)}
+    adam = {**common, "betas": tuple(options.betas)}
     match options.name:
         case OptimizerName.adam:
-            return torch.optim.Adam(parameters, **common, **betas, fused=True)
+            return torch.optim.Adam(parameters, **adam, fused=True)
         case OptimizerName.adamw:
-            return torch.optim.AdamW(parameters, **common, **betas, fused=True)
+            return torch.optim.AdamW(parameters, **adam, fused=True)
         case OptimizerName.nadam:
-            return torch.optim.NAdam(parameters, **common, **betas)
+            return torch.optim.NAdam(parameters, **adam)
         case OptimizerName.rmsprop:
             return torch.optim.RMSprop(parameters, **common, alpha=0.9)  # Keras's rho
         case OptimizerName.adagrad:
@@ -167,8 +167,9 @@ def train(
     sampler = Sampler(simulator, rows, options.batch_size, seed)
     torch.manual_seed(seed)
     start = sampler.encode(rows.rows(slice(0, min(len(rows), 20_000))))
-    for module in (simulator.generator, *critics.values()):
-        module.initialise(start)
+    simulator.generator.initialise(start)
+    for critic in critics.values():
+        critic.initialise(start)
     players = simulator.generator.players(critics)
     each = sum(player.updates for player in players)
     per_epoch = len(rows) / sampler.batch_size / each  # steps

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -396,13 +396,14 @@ class MetricContract(Contract):
         reference = toy_showers(self.showers, seed=1)
         right = metric.score(reference, toy_showers(self.showers, seed=2)).values[0].value
         wrong = metric.score(reference, self.distorted()).values[0].value
-        distance = {
+        distance: Mapping[Direction, Callable[[float], float]] = {
             Direction.lower: lambda value: value,
             Direction.higher: lambda value: -value,
             Direction.zero: abs,
             Direction.one: lambda value: abs(value - 1),
-        }[metric.direction]
-        assert distance(wrong) > distance(right), f"{self.name}: right {right}, wrong {wrong}"
+        }
+        far = distance[metric.direction]
+        assert far(wrong) > far(right), f"{self.name}: right {right}, wrong {wrong}"
 
     def test_values_have_different_keys(self) -> None:
         """And the first is finite."""
@@ -412,7 +413,7 @@ class MetricContract(Contract):
 
     def test_refuses_other_cells(self) -> None:
         """With a reason."""
-        other = Showers(np.ones((50, 2)), np.full(50, 2048.0))
+        other = Showers(np.ones((50, 2), np.float32), np.full(50, 2048, np.float32))
         with pytest.raises(DataError):
             self.make().score(toy_showers(50), other)
 

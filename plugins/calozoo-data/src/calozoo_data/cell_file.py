@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,18 +23,21 @@ _EVENTS = 2048  # showers that are selected at a time
 class CellFile:
     """Showers selected by ``geometry`` from a file of cell lists that stays on disk; satisfies calozoo's Rows.
 
-    Opening reads everything once, in blocks, and refuses what is wrong. ``particle`` names the datasets with the
-    particles' pseudorapidity and azimuth.
+    Opening reads everything once, in blocks, and refuses what is wrong, with all of it in the error's ``problems``.
+    ``particle`` names the datasets with the particles' pseudorapidity and azimuth.
     """
 
     def __init__(self, path: Path | str, geometry: Geometry, unit: Unit, particle: tuple[str, str]) -> None:
         self.path, self.geometry, self.unit, self.particle = Path(path), geometry, unit, particle
         with self._opened() as file:
             self._check_shapes(file)
-            self._check_unit(file)
             self._length = len(file[_INCIDENT])
+            self._found: dict[tuple[str, str], str] = {}  # the first of every kind of problem
+            self._check_unit(file)
             self._check_showers(file)
             self.starts = self._check_deposits(file)  # (n + 1,), where each event's deposits start
+            if self._found:
+                raise DataError(*self._found.values())
             self.columns = tuple(
                 name
                 for name, dataset in file.items()
@@ -98,44 +101,46 @@ class CellFile:
         return np.concatenate(parts)
 
     def _check_shapes(self, file: h5py.File) -> None:
-        for name in (*_DEPOSIT, _INCIDENT, *self.particle):
-            if not isinstance(file.get(name), h5py.Dataset):
-                found = ", ".join(sorted(file)) or "nothing"
-                raise DataError(
-                    f"{self.path} has no dataset '{name}'; it holds {found}. Cell lists need {', '.join(_DEPOSIT)}, "
-                    f"{_INCIDENT}, {' and '.join(self.particle)}; data.particle_eta and data.particle_phi "
-                    "name the last two."
-                )
-            if file[name].dtype.kind not in "fiu":
-                raise DataError(f"{self.path}, dataset '{name}': numbers are needed, and it holds {file[name].dtype}.")
-        n, m = len(file[_INCIDENT]), len(file["event"])
+        names = (*_DEPOSIT, _INCIDENT, *self.particle)
+        found = ", ".join(sorted(file)) or "nothing"
+        self._all(
+            f"{self.path} has no dataset '{name}'; it holds {found}. Cell lists need {', '.join(_DEPOSIT)}, {_INCIDENT}, "
+            f"{' and '.join(self.particle)}; data.particle_eta and data.particle_phi name the last two."
+            for name in names
+            if not isinstance(file.get(name), h5py.Dataset)
+        )
+        self._all(
+            f"{self.path}, dataset '{name}': numbers are needed, and it holds {file[name].dtype}."
+            for name in names
+            if file[name].dtype.kind not in "fiu"
+        )
+        n, m = (file[name].shape[0] if file[name].shape else 0 for name in (_INCIDENT, "event"))
         allowed = {_INCIDENT: ((n,), (n, 1))} | dict.fromkeys(self.particle, ((n,),)) | dict.fromkeys(_DEPOSIT, ((m,),))
-        for name, shapes in allowed.items():
-            if file[name].shape not in shapes:
-                raise DataError(
-                    f"{self.path}, dataset '{name}': its shape must be {shapes[-1]}, not {file[name].shape}."
-                )
-        if n == 0:
-            raise DataError(f"{self.path} holds no showers.")
+        self._all(
+            f"{self.path}, dataset '{name}': its shape must be {shapes[-1]}, not {file[name].shape}."
+            for name, shapes in allowed.items()
+            if file[name].shape not in shapes
+        )
+        self._all([f"{self.path} holds no showers."] if n == 0 else [])
 
     def _check_unit(self, file: h5py.File) -> None:
         stated = file.attrs.get("energy_unit")
         if stated is not None and str(stated) != self.unit.name:
-            raise DataError(
+            self._found["", "stated"] = (
                 f"{self.path} states its energies in {stated}, and unit={self.unit.name} was asked for: "
                 f"add data.unit={stated}."
             )
         if stated is None and self.unit is Unit.MeV and np.max(file[_INCIDENT][:]) < 1000:
-            raise DataError(
+            self._found["", "GeV"] = (
                 f"{self.path}, dataset '{_INCIDENT}': none reaches 1000, which looks like GeV where MeV are expected. "
                 "Add data.unit=GeV, or give the file the attribute energy_unit='MeV'."
             )
 
     def _check_showers(self, file: h5py.File) -> None:
         incident = file[_INCIDENT][:].reshape(-1)
-        self._refuse(_INCIDENT, 0, ~(np.isfinite(incident) & (incident > 0)), "is not a positive number")
+        self._note(_INCIDENT, 0, ~(np.isfinite(incident) & (incident > 0)), "is not a positive number")
         for name in self.particle:
-            self._refuse(name, 0, ~np.isfinite(file[name][:]), "is not finite")
+            self._note(name, 0, ~np.isfinite(file[name][:]), "is not finite")
 
     def _check_deposits(self, file: h5py.File) -> NDArray[np.int64]:
         """Read all deposits once; return where each event's start."""
@@ -145,26 +150,33 @@ class CellFile:
             event, layer, eta, phi, energy = (file[name][start : start + _BLOCK] for name in _DEPOSIT)
             with np.errstate(invalid="ignore"):
                 whole = np.equal(np.mod(event, 1), 0)
-            self._refuse(
+            self._note(
                 "event", start, ~(whole & (event >= 0) & (event < len(self))), f"is none of the {len(self)} showers"
             )
             before = np.concatenate([[last], event[:-1]])
-            self._refuse("event", start, event < before, "comes after a later event: the list must be ordered by event")
+            self._note("event", start, event < before, "comes after a later event: the list must be ordered by event")
             known = np.isin(layer, np.arange(layers))
-            self._refuse("layer", start, ~known, f"is none of the layers 0 to {layers - 1}")
-            self._refuse("eta", start, ~np.isfinite(eta), "is not finite")
-            self._refuse("phi", start, ~np.isfinite(phi), "is not finite")
-            self._refuse(
+            self._note("layer", start, ~known, f"is none of the layers 0 to {layers - 1}")
+            self._note("eta", start, ~np.isfinite(eta), "is not finite")
+            self._note("phi", start, ~np.isfinite(phi), "is not finite")
+            self._note(
                 "energy", start, ~np.isfinite(energy), "is not finite. Cell energies are required to be positive"
             )
-            self._refuse("energy", start, energy < 0, "is negative. Cell energies are required to be positive")
-            counts += np.bincount(event.astype(np.int64), minlength=len(self))
+            self._note("energy", start, energy < 0, "is negative. Cell energies are required to be positive")
+            if not self._found:
+                counts += np.bincount(event.astype(np.int64), minlength=len(self))
             last = event[-1]
         return np.concatenate([[0], np.cumsum(counts)])
 
-    def _refuse(self, name: str, start: int, bad: NDArray[np.bool_], what: str) -> None:
-        if bad.any():
-            raise DataError(f"{self.path}, dataset '{name}', row {start + np.flatnonzero(bad)[0]} {what}.")
+    def _note(self, name: str, start: int, bad: NDArray[np.bool_], what: str) -> None:
+        if bad.any() and (name, what) not in self._found:
+            row = start + np.flatnonzero(bad)[0]
+            self._found[name, what] = f"{self.path}, dataset '{name}', row {row} {what}."
+
+    @staticmethod
+    def _all(problems: Iterable[str]) -> None:
+        if problems := list(problems):
+            raise DataError(*problems)
 
     @contextmanager
     def _opened(self) -> Iterator[h5py.File]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from calozoo import Activation, Batch, Sides, Space, networks
-from calozoo.critic import Critic
+from calozoo import Activation, Batch, Critic, Sides, Space, networks
 
 
 class EnergyCritic(Critic):

@@ -9,8 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from calozoo import Activation, Batch, ConfigError, Generator, Initialiser, Noise, Player, Space, networks
-from calozoo.critic import Critic
+from calozoo import Activation, Batch, ConfigError, Critic, Generator, Initialiser, Noise, Player, Space, networks
 
 
 class Reduction(Enum):
@@ -37,8 +36,9 @@ class Vae(Generator):
         reduction: whether the squared errors of the cells are averaged or summed; the note does not say (ours).
         reconstruction: weight of the squared error.
         kl: weight of the divergence.
-        kl_start: its weight in the first half of the training, from where it falls to ``kl`` geometrically; null keeps
+        kl_start: its weight in the first part of the training, from where it falls to ``kl`` geometrically; null keeps
             ``kl`` throughout, as the note has it. A strong start brings the encodings of every energy under the prior (ours).
+        kl_hold: how much of the training that first part is (ours).
         total: weight of the total energy's error, Eq. 3.
         layers: weights of the layer fractions' errors, Eq. 4, from the front; none given: the note's for four layers, and
             their mean for each layer of other geometries (ours).
@@ -64,6 +64,7 @@ class Vae(Generator):
         reconstruction: float = 1.0,
         kl: float = 1e-4,
         kl_start: float | None = 0.02,
+        kl_hold: float = 0.8,
         total: float = 1e-2,
         layers: tuple[float, ...] = (),
         bias_from_data: bool = True,
@@ -74,7 +75,9 @@ class Vae(Generator):
         super().__init__(space, latent=Noise(latent_size))
         self.reduction, self.bias_from_data = reduction, bias_from_data
         self.scale, self.condition_scale = scale, condition_scale
-        self.kl_start = kl if kl_start is None else kl_start
+        self.kl_start, self.kl_hold = kl if kl_start is None else kl_start, kl_hold
+        if not 0 <= kl_hold < 1:
+            raise ConfigError(f"model.kl_hold must lie in [0, 1), not {kl_hold}.")
         if (kl_start is not None and kl <= 0) or self.kl_start < 0 or kl < 0:
             raise ConfigError("model.kl must not be negative, and must be positive where model.kl_start is given.")
         self.weights = {"reconstruction": reconstruction, "kl": kl, "total": total}
@@ -115,7 +118,7 @@ class Vae(Generator):
         total, rebuilt_total = sums.sum(dim=1, keepdim=True), rebuilt_sums.sum(dim=1, keepdim=True)
         shares = sums / total.clamp(min=1e-9) - rebuilt_sums / rebuilt_total.clamp(min=1e-9)
         weights = shares.new_tensor(self.layer_weights)
-        fallen = max(0.0, 2 * batch.progress - 1)  # the first half keeps the starting weight
+        fallen = max(0.0, (batch.progress - self.kl_hold) / (1 - self.kl_hold))
         kl = self.kl_start * (self.weights["kl"] / self.kl_start) ** fallen if self.kl_start else 0.0
         return {
             "reconstruction": self.weights["reconstruction"] * squares.mean(),

@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from calozoo import Batch, ConfigError, Distribution, Generator, Noise, Player, Space
-from calozoo.critic import Critic
+from calozoo import Batch, ConfigError, Critic, Distribution, Generator, Noise, Player, Space
 
 
 class Adversarial(Generator, ABC):

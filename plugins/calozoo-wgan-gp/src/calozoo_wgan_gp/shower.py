@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from calozoo import Activation, Batch, Initialiser, Sides, Space, networks
-from calozoo.critic import Critic
+from calozoo import Activation, Batch, Critic, Initialiser, Sides, Space, networks
 
 
 class ShowerCritic(Critic):

@@ -1,0 +1,1 @@
+"""The revised GAN of the ATLAS poster."""
