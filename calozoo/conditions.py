@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -24,6 +25,7 @@ class EncodingName(Enum):
     log = "log"
     log10 = "log10"
     one_hot = "one_hot"
+    waves = "waves"
 
 
 @dataclass
@@ -32,6 +34,7 @@ class Encoding:
 
     ``linear``, ``log`` and ``log10`` give (f(x) - ``offset``) / ``scale``; where those are not given they map the
     column's declared range to [-1, 1], or the training sample to mean 0 and variance 1 where none is declared.
+    ``waves`` gives cos(pi k u) and sin(pi k u) of the linear u for k = 1 .. ``order``, which resolve a periodic dependence.
     ``one_hot`` gives an indicator per category of (x + ``shift``) modulo the number of categories.
     """
 
@@ -39,6 +42,11 @@ class Encoding:
     offset: float | None = None
     scale: float | None = None
     shift: int = 0
+    order: int = 1
+
+    def inputs(self, column: Column) -> int:
+        """How many network inputs it makes of ``column``."""
+        return {EncodingName.one_hot: column.categories, EncodingName.waves: 2 * self.order}.get(self.name, 1)
 
 
 @dataclass
@@ -79,7 +87,7 @@ def chosen(options: ConditionOptions, geometry: Geometry) -> list[tuple[Column, 
             raise ConfigError(
                 f"Condition '{column.name}' is continuous and cannot be one_hot; use linear, log or log10."
             )
-    if not any(c.name == INCIDENT_ENERGY for c, _ in pairs):
+    if not any(c.name == INCIDENT_ENERGY and e.name is not EncodingName.waves for c, e in pairs):
         raise ConfigError(f"The conditions must encode '{INCIDENT_ENERGY}'; for example conditions=energy does.")
     return pairs
 
@@ -112,7 +120,7 @@ class Conditions(nn.Module):
         self.register_buffer("scale", torch.ones(len(pairs), dtype=torch.float64))
         for i, (column, encoding) in enumerate(pairs):
             centre, half = (column.low + column.high) / 2, (column.high - column.low) / 2
-            bounded = encoding.name is EncodingName.linear and np.isfinite(half) and half > 0
+            bounded = encoding.name in _STRAIGHT and np.isfinite(half) and half > 0
             self.offset[i] = encoding.offset if encoding.offset is not None else centre if bounded else 0.0
             self.scale[i] = encoding.scale if encoding.scale is not None else half if bounded else 1.0
 
@@ -120,7 +128,7 @@ class Conditions(nn.Module):
         """Set the offsets and scales that neither the options nor the columns' ranges give, from training showers."""
         for i, (column, encoding) in enumerate(self.pairs):
             bounded = np.isfinite(column.low) and np.isfinite(column.high)
-            if encoding.name is EncodingName.one_hot or (bounded and encoding.name is EncodingName.linear):
+            if encoding.name is EncodingName.one_hot or (bounded and encoding.name in _STRAIGHT):
                 continue
             values = _transform(self._values(column, columns), encoding)
             if encoding.offset is None:
@@ -131,7 +139,7 @@ class Conditions(nn.Module):
     @property
     def size(self) -> int:
         """How many inputs the conditions become."""
-        return sum(c.categories if e.name is EncodingName.one_hot else 1 for c, e in self.pairs)
+        return sum(encoding.inputs(column) for column, encoding in self.pairs)
 
     @property
     def names(self) -> list[str]:
@@ -151,17 +159,22 @@ class Conditions(nn.Module):
                         f"from {int(index.min())} to {int(index.max())} were given."
                     )
                 parts.append(nn.functional.one_hot((index + encoding.shift) % column.categories, column.categories))
-            else:
-                parts.append(((_transform(values, encoding) - self.offset[i]) / self.scale[i])[:, None])
+                continue
+            scaled = ((_transform(values, encoding) - self.offset[i]) / self.scale[i])[:, None]
+            if encoding.name is EncodingName.waves:
+                phases = math.pi * scaled * torch.arange(1, encoding.order + 1, device=scaled.device)
+                scaled = torch.cat([phases.cos(), phases.sin()], dim=1)
+            parts.append(scaled)
         return torch.cat([part.to(torch.float32) for part in parts], dim=1)
 
     def incident(self, condition: Tensor) -> Tensor:
         """Recover the incident energy, (n, 1) MeV, from an encoded condition (n, size)."""
         position, found, seen = 0, (0, 0, Encoding()), False
         for i, (column, encoding) in enumerate(self.pairs):
-            if column.name == INCIDENT_ENERGY and (not seen or encoding.name is not EncodingName.linear):
+            usable = column.name == INCIDENT_ENERGY and encoding.name is not EncodingName.waves
+            if usable and (not seen or encoding.name is not EncodingName.linear):
                 found, seen = (position, i, encoding), True  # a logarithm keeps its relative precision at low energies
-            position += column.categories if encoding.name is EncodingName.one_hot else 1
+            position += encoding.inputs(column)
         position, i, encoding = found  # chosen() saw to it that there is one
         values = condition[:, position : position + 1] * self.scale[i].float() + self.offset[i].float()
         match encoding.name:
@@ -178,6 +191,9 @@ class Conditions(nn.Module):
                 + " Choose other conditions (conditions=energy needs the incident energy alone) or bring the column."
             )
         return torch.as_tensor(columns[column.name]).to(torch.float64)
+
+
+_STRAIGHT = (EncodingName.linear, EncodingName.waves)
 
 
 def _transform(values: Tensor, encoding: Encoding) -> Tensor:

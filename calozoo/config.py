@@ -79,8 +79,8 @@ def options(config: Any, cls: type[Any], path: str) -> Any:
     """Turn the config node at ``path`` into the option dataclass ``cls``, checked; ConfigError names key and reason."""
     try:
         return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(cls), plain(config)))
-    except OmegaConfBaseException as cause:
-        key = f"{path}.{cause.full_key}" if cause.full_key else path
+    except (OmegaConfBaseException, ValueError) as cause:
+        key = ".".join(filter(None, [path, getattr(cause, "full_key", None)]))
         raise ConfigError(f"{key}: {str(cause).splitlines()[0]}") from cause
 
 

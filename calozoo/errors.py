@@ -36,8 +36,8 @@ class RunError(CalozooError):
 def unknown(what: str, name: object, names: Iterable[str]) -> str:
     """Say that ``name`` is not a known ``what``, list those that exist, and propose the closest.
 
-    >>> unknown("model", "wgan", ["vae", "wgan_gp"])
-    "There is no model 'wgan'. Did you mean 'wgan_gp'? Known: vae, wgan_gp."
+    >>> unknown("unit", "Mev", ["MeV", "GeV"])
+    "There is no unit 'Mev'. Did you mean 'MeV'? Known: GeV, MeV."
     """
     known = sorted(names)
     close = difflib.get_close_matches(str(name), known, n=1)

@@ -60,16 +60,18 @@ class Simulator(nn.Module):
         kept = showers[:_TABLE].columns
         self.table = torch.stack([torch.as_tensor(kept[name].astype(np.float64)) for name in self.columns]).to(device)
 
-    def given(self, columns: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
-        """Check conditions that a user gives: known columns, finite, positive energies."""
+    def given(self, columns: Mapping[str, Any], n: int) -> dict[str, np.ndarray[Any, Any]]:
+        """Check conditions that a user gives for ``n`` showers: known columns, finite, positive energies."""
         for name, values in columns.items():
             if name not in self.columns:
                 raise DataError(unknown("condition of this simulator", name, self.columns))
             if not np.isfinite(values).all():
                 raise DataError(f"Condition '{name}' has values that are not finite.")
+            if np.shape(values) not in ((), (n,)):
+                raise DataError(f"{n} showers need '{name}' as one number or {n} of them, not {np.shape(values)}.")
         if INCIDENT_ENERGY in columns and not (np.asarray(columns[INCIDENT_ENERGY]) > 0).all():
             raise DataError("Incident energies must be positive, in MeV.")
-        return {name: np.asarray(values) for name, values in columns.items()}
+        return {name: np.broadcast_to(values, (n,)) for name, values in columns.items()}
 
     def generate(
         self, n: int, columns: Mapping[str, Any], *, seed: int = 0, threshold: float = 0.0
@@ -80,7 +82,7 @@ class Simulator(nn.Module):
         together from what was seen in training. The same seed gives the same showers however they are asked for.
         Cells below ``threshold`` (MeV) are set to zero.
         """
-        given = {name: np.broadcast_to(values, (n,)) for name, values in self.given(columns).items()}
+        given = self.given(columns, n)
         table = dict(zip(self.columns, self.table.cpu().numpy(), strict=True))
         device = self.table.device
         self.eval()
@@ -97,7 +99,7 @@ class Simulator(nn.Module):
                 values = self.generator.sample(condition, self.generator.latent.draw(BLOCK, random))
                 incident = torch.as_tensor(full[INCIDENT_ENERGY], dtype=torch.float32, device=device)[:, None]
                 cells = self.preprocessor.inverse(values, incident)
-                energies = torch.where(cells >= threshold, cells, 0.0).cpu().numpy()
+                energies = torch.where(cells < threshold, 0.0, cells).cpu().numpy()  # keeps NaN, for the check below
             if not np.isfinite(energies).all():
                 raise RunError("The generator gave energies that are not finite; its weights are damaged or diverged.")
             rest = slice(0, min(BLOCK, n - start))

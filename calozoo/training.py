@@ -224,7 +224,7 @@ def train(
                     loss = torch.stack(list(terms.values())).sum()
                     gradients = torch.autograd.grad(loss, player.parameters)
                     for parameter, gradient in zip(player.parameters, gradients, strict=True):
-                        parameter.grad = gradient
+                        parameter.grad = gradient.contiguous()  # fused optimizers read the memory as it lies
                     if options.clip is not None:
                         nn.utils.clip_grad_norm_(player.parameters, options.clip)
                     opt.step()

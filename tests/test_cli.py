@@ -28,9 +28,21 @@ def one_line(outcome: Outcome) -> str:
 
 def test_the_default_command_leaves_a_whole_run_folder(finished_run: Path) -> None:
     left = {path.name for path in finished_run.iterdir()}
-    assert left == {"config.yaml", "manifest.json", "checkpoints", "losses.jsonl", "showers.h5", "scores.json", "figures", "report.html"}
+    assert left == {
+        "config.yaml",
+        "manifest.json",
+        "checkpoints",
+        "losses.jsonl",
+        "showers.h5",
+        "scores.json",
+        "figures",
+        "report.html",
+    }
     assert list(read(finished_run / "manifest.json")["stages"]) == ["train", "generate", "evaluate", "report"]
-    assert {path.name for path in (finished_run / "checkpoints").iterdir()} == {"simulator.json", "simulator.safetensors"}
+    assert {path.name for path in (finished_run / "checkpoints").iterdir()} == {
+        "simulator.json",
+        "simulator.safetensors",
+    }
 
 
 def test_a_finished_run_does_nothing_twice(calozoo: Call, shower_path: Path, tmp_path: Path) -> None:
@@ -42,7 +54,9 @@ def test_a_finished_run_does_nothing_twice(calozoo: Call, shower_path: Path, tmp
 
 
 def test_a_folder_of_another_configuration_is_refused(calozoo: Call, finished_run: Path, shower_path: Path) -> None:
-    outcome = calozoo("model=vae", "data=hdf5", f"data.path={shower_path}", "trainer.max_steps=4", f"hydra.run.dir={finished_run}")
+    outcome = calozoo(
+        "model=vae", "data=hdf5", f"data.path={shower_path}", "trainer.max_steps=4", f"hydra.run.dir={finished_run}"
+    )
     assert outcome.status == 1
     assert re.search(r"another configuration \(.*trainer.* differ\)", one_line(outcome))
 
@@ -53,7 +67,9 @@ def test_multirun_makes_one_folder_each_and_repeats_nothing(
     monkeypatch.chdir(tmp_path)
     arguments = ("-m", "model=vae,wgan_gp", "seed=0,1", "data=hdf5", f"data.path={shower_path}", *QUICK)
     assert calozoo(*arguments).status == 0
-    weights = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").glob("*/checkpoints/simulator.safetensors")}
+    weights = {
+        path: path.stat().st_mtime_ns for path in (tmp_path / "runs").glob("*/checkpoints/simulator.safetensors")
+    }
     assert len(weights) == 4
     assert calozoo(*arguments).status == 0
     assert {path: path.stat().st_mtime_ns for path in weights} == weights
@@ -62,7 +78,10 @@ def test_multirun_makes_one_folder_each_and_repeats_nothing(
 
 def test_stages_run_alone(calozoo: Call, shower_path: Path, tmp_path: Path) -> None:
     run, out = tmp_path / "run", tmp_path / "out.h5"
-    assert calozoo("train", "model=vae", "data=hdf5", f"data.path={shower_path}", *QUICK, f"hydra.run.dir={run}").status == 0
+    assert (
+        calozoo("train", "model=vae", "data=hdf5", f"data.path={shower_path}", *QUICK, f"hydra.run.dir={run}").status
+        == 0
+    )
     assert list(read(run / "manifest.json")["stages"]) == ["train"]
     assert calozoo("generate", f"run={run}", "energy=65536", "n=30", f"out={out}").status == 0
     showers = open_showers(out).rows(slice(0, 30))
@@ -75,7 +94,9 @@ def test_stages_run_alone(calozoo: Call, shower_path: Path, tmp_path: Path) -> N
     assert (run / "report.html").stat().st_size > 1000
 
 
-def test_conditions_are_followed_row_by_row(calozoo: Call, finished_run: Path, shower_path: Path, tmp_path: Path) -> None:
+def test_conditions_are_followed_row_by_row(
+    calozoo: Call, finished_run: Path, shower_path: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out.h5"
     assert calozoo("generate", f"run={finished_run}", f"conditions={shower_path}", f"out={out}").status == 0
     wanted, got = (open_showers(path).rows(slice(0, 300)) for path in (shower_path, out))
@@ -86,7 +107,12 @@ def test_conditions_are_followed_row_by_row(calozoo: Call, finished_run: Path, s
 def test_any_two_files_are_compared(calozoo: Call, shower_path: Path, tmp_path: Path) -> None:
     out = tmp_path / "comparison"
     outcome = calozoo(
-        "evaluate", f"reference={shower_path}", f"generated={shower_path}", "geometry=atlas_barrel", "metric=[ks]", f"out={out}"
+        "evaluate",
+        f"reference={shower_path}",
+        f"generated={shower_path}",
+        "geometry=atlas_barrel",
+        "metric=[ks]",
+        f"out={out}",
     )
     assert outcome.status == 0, outcome.err
     assert read(out / "scores.json")["metrics"]["ks"]["values"][0]["value"] == 0
@@ -110,10 +136,18 @@ def test_train_goes_on_in_a_folder(calozoo: Call, finished_run: Path) -> None:
         (("geometry=atlas_barel", "model=vae"), 2, "no geometry 'atlas_barel'. Did you mean 'atlas_barrel'"),
         (("modle=vae",), 2, "no option 'modle'. Did you mean 'model'"),
         (("model=vae", "model.latent_sise=3"), 2, "no option 'model.latent_sise'. Did you mean 'model.latent_size'"),
-        (("model=vae", "trainer.optimizer.lrr=1"), 2, "no option 'trainer.optimizer.lrr'. Did you mean 'trainer.optimizer.lr'"),
+        (
+            ("model=vae", "trainer.optimizer.lrr=1"),
+            2,
+            "no option 'trainer.optimizer.lrr'. Did you mean 'trainer.optimizer.lr'",
+        ),
         (("model=vae", "trainer.optimizer.lr=abc"), 2, "trainer.optimizer.lr.*abc.*could not be converted to Float"),
         (("model=wgan_gp", "model.output=sigmoidd"), 2, "model.output.*sigmoidd.*sigmoid"),
-        (("model=wgan_gp", "critic.shower.penlty=1"), 2, "no option 'critic.shower.penlty'. Did you mean 'critic.shower.penalty'"),
+        (
+            ("model=wgan_gp", "critic.shower.penlty=1"),
+            2,
+            "no option 'critic.shower.penlty'. Did you mean 'critic.shower.penalty'",
+        ),
         (("seed=1",), 2, "Choose a model: model=NAME with one of .*vae"),
         (("model=vae", "critic=[shower]"), 2, "not adversarial"),
         (("model=wgan_gp", "critic=[]"), 2, "needs a critic"),
@@ -161,7 +195,12 @@ def test_gpu_without_one_is_an_error(calozoo: Call, tmp_path: Path, monkeypatch:
     ],
 )
 def test_bad_files_leave_nothing(
-    calozoo: Call, spoil: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict, reason: str  # type: ignore[type-arg]
+    calozoo: Call,
+    spoil: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict,
+    reason: str,  # type: ignore[type-arg]
 ) -> None:
     path = spoil(**changes)
     monkeypatch.chdir(tmp_path)
@@ -173,11 +212,20 @@ def test_bad_files_leave_nothing(
 
 def test_a_folder_that_cannot_be_written(calozoo: Call, shower_path: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    outcome = calozoo("model=vae", "data=hdf5", f"data.path={shower_path}", *QUICK, f"hydra.run.dir={tmp_path / 'file' / 'run'}")
+    outcome = calozoo(
+        "model=vae", "data=hdf5", f"data.path={shower_path}", *QUICK, f"hydra.run.dir={tmp_path / 'file' / 'run'}"
+    )
     assert outcome.status != 0
     assert "file" in one_line(outcome)
     out = tmp_path / "file" / "out.h5"
-    outcome = calozoo("evaluate", f"reference={shower_path}", f"generated={shower_path}", "geometry=atlas_barrel", f"out={out}", "metric=[response]")
+    outcome = calozoo(
+        "evaluate",
+        f"reference={shower_path}",
+        f"generated={shower_path}",
+        "geometry=atlas_barrel",
+        f"out={out}",
+        "metric=[response]",
+    )
     assert "Cannot write" in one_line(outcome)
 
 
@@ -191,7 +239,11 @@ def shell(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
         "    assert not {'torch', 'matplotlib', 'sklearn'} & set(sys.modules), 'imported too much'"
     )
     return subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False, env={**os.environ, **environment}
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
     )
 
 
@@ -207,7 +259,9 @@ def shell(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
         ((), "calozoo gen", "generate"),
     ],
 )
-def test_help_plugins_and_completion_import_nothing_heavy(arguments: tuple[str, ...], line: str | None, answer: str) -> None:
+def test_help_plugins_and_completion_import_nothing_heavy(
+    arguments: tuple[str, ...], line: str | None, answer: str
+) -> None:
     done = shell(*arguments, **({"COMP_LINE": line} if line else {}))
     assert done.returncode == 0, done.stderr
     assert answer in done.stdout
@@ -227,7 +281,9 @@ def test_plugins_can_be_checked(calozoo: Call) -> None:
 
 
 def test_every_choice_can_be_shown_as_config(calozoo: Call) -> None:
-    outcome = calozoo("model=wgan_gp", "critic=[shower,energy]", "critic.energy.penalty=1e-4", "metric=[ks,response]", "--cfg", "job")
+    outcome = calozoo(
+        "model=wgan_gp", "critic=[shower,energy]", "critic.energy.penalty=1e-4", "metric=[ks,response]", "--cfg", "job"
+    )
     assert outcome.status == 0, outcome.err
     assert "penalty: 0.0001" in outcome.out
     assert "conditions" in outcome.out

@@ -36,10 +36,12 @@ def test_each_encoding_gives_its_numbers() -> None:
 
 
 def test_offset_scale_and_shift_are_taken_as_given() -> None:
-    conditions = make({
-        "incident_energy": [{"name": "log", "offset": 9.70406053, "scale": 1.76099569}],
-        "side": [{"name": "one_hot", "shift": 1}],
-    })
+    conditions = make(
+        {
+            "incident_energy": [{"name": "log", "offset": 9.70406053, "scale": 1.76099569}],
+            "side": [{"name": "one_hot", "shift": 1}],
+        }
+    )
     encoded = conditions(COLUMNS)
     assert encoded[1, 0].item() == pytest.approx((math.log(10_000) - 9.70406053) / 1.76099569)
     assert encoded[:, 1:].tolist() == [[0, 1], [1, 0], [1, 0]]
@@ -49,7 +51,9 @@ def test_offset_scale_and_shift_are_taken_as_given() -> None:
 def test_incident_energy_is_recovered(name: str) -> None:
     conditions = make({"side": [{"name": "one_hot"}], "incident_energy": [{"name": name}]})
     recovered = conditions.incident(conditions(COLUMNS))[:, 0]
-    torch.testing.assert_close(recovered, torch.tensor(COLUMNS["incident_energy"], dtype=torch.float32), rtol=1e-5, atol=0)
+    torch.testing.assert_close(
+        recovered, torch.tensor(COLUMNS["incident_energy"], dtype=torch.float32), rtol=1e-5, atol=0
+    )
 
 
 def test_one_energy_alone_is_no_division_by_zero() -> None:

@@ -80,7 +80,10 @@ def test_nothing_is_left_of_a_file_that_was_not_finished(tmp_path: Path) -> None
     ],
 )
 def test_bad_files_are_refused_with_the_first_bad_row(
-    spoil: Callable[..., Path], barrel: object, changes: dict, reason: str  # type: ignore[type-arg]
+    spoil: Callable[..., Path],
+    barrel: object,
+    changes: dict,
+    reason: str,  # type: ignore[type-arg]
 ) -> None:
     path = spoil(**changes)
     with pytest.raises(DataError, match=reason) as caught:

@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, ClassVar
 
+import hydra
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load, save
 
 from calozoo import registry
-from calozoo.config import create, schema
+from calozoo.config import create, schema, set_up_hydra
 from calozoo.critic import Critic
 from calozoo.data import DataSource, Split
 from calozoo.errors import DataError
@@ -201,13 +202,12 @@ class ModelContract(Contract):
     """A model can be trained, sampled, saved and loaded, and touches nothing beside itself."""
 
     kind = "model"
-    preprocessor: ClassVar[str] = "fraction"
     critics: ClassVar[tuple[str, ...] | None] = None  # None: those that the model comes with
 
     @cached_property
     def space(self) -> Space:
         """A toy calorimeter's."""
-        return toy_space(toy_showers(256), preprocessor=self.preprocessor)
+        return toy_space(toy_showers(256))
 
     @cached_property
     def batch(self) -> Batch:
@@ -226,7 +226,12 @@ class ModelContract(Contract):
         names = self.critics
         if names is None:
             names = registry.load("model", self.name).default_critics
-        judges: dict[str, Critic] = {name: create("critic", {"name": name}, self.space) for name in names}
+        nodes: dict[str, Any] = {}
+        set_up_hydra("run")
+        with hydra.initialize(version_base="1.3", config_path=None):
+            for name in names:
+                nodes |= hydra.compose(f"critic/{name}").critic  # a critic's name, or a preset's
+        judges: dict[str, Critic] = {name: create("critic", node, self.space) for name, node in nodes.items()}
         for judge in judges.values():
             judge.initialise(self.batch)
         return judges

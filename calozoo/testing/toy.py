@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from calozoo.conditions import ConditionOptions, Conditions, Encoding, EncodingName, chosen
-from calozoo.config import create
 from calozoo.generator import Batch, Space
 from calozoo.geometry import Geometry, Layer
+from calozoo.preprocessor import Preprocessor
 from calozoo.showers import Column, ColumnKind, Showers
 
 
@@ -39,6 +41,18 @@ class ToyGeometry(Geometry):
         )
 
 
+class ToyPreprocessor(Preprocessor):
+    """Cell energies over the incident energy."""
+
+    def forward(self, energies: Tensor, incident: Tensor) -> Tensor:
+        """Fractions of the incident energy."""
+        return energies / incident
+
+    def inverse(self, values: Tensor, incident: Tensor) -> Tensor:
+        """Energies, none negative."""
+        return values.clamp(min=0) * incident
+
+
 def toy_showers(
     n: int, seed: int = 0, geometry: Geometry | None = None, energies: tuple[float, ...] = (2048.0, 65536.0)
 ) -> Showers:
@@ -61,13 +75,9 @@ def _draw(column: Column, n: int, random: np.random.Generator) -> NDArray[Any]:
     return random.uniform(*((column.low, column.high) if bounded else (-1.0, 1.0)), n).astype(np.float32)
 
 
-def toy_space(showers: Showers, geometry: Geometry | None = None, preprocessor: str = "fraction") -> Space:
+def toy_space(showers: Showers, geometry: Geometry | None = None) -> Space:
     """A fitted Space over ``geometry`` with every declared condition encoded."""
-    import torch
-
     geometry = geometry or ToyGeometry()
-    values = create("preprocessor", {"name": preprocessor}, geometry)
-    values.fit(torch.as_tensor(showers.energies), torch.as_tensor(showers.incident_energies)[:, None])
     options = ConditionOptions(
         columns={"incident_energy": [Encoding(EncodingName.log)]},
         kinds={
@@ -77,12 +87,10 @@ def toy_space(showers: Showers, geometry: Geometry | None = None, preprocessor: 
     )
     conditions = Conditions(chosen(options, geometry))
     conditions.fit(showers.columns)
-    return Space(geometry, values, conditions)
+    return Space(geometry, ToyPreprocessor(geometry), conditions)
 
 
 def toy_batch(space: Space, showers: Showers) -> Batch:
     """``showers`` as a model sees them."""
-    import torch
-
     incident = torch.as_tensor(showers.incident_energies)[:, None]
     return Batch(space.preprocessor(torch.as_tensor(showers.energies), incident), space.conditions(showers.columns))

@@ -32,12 +32,6 @@ class CellFile:
         with self._opened() as file:
             self._check_shapes(file)
             self._length = len(file[_INCIDENT])
-            self._found: dict[tuple[str, str], str] = {}  # the first of every kind of problem
-            self._check_unit(file)
-            self._check_showers(file)
-            self.starts = self._check_deposits(file)  # (n + 1,), where each event's deposits start
-            if self._found:
-                raise DataError(*self._found.values())
             self.columns = tuple(
                 name
                 for name, dataset in file.items()
@@ -46,6 +40,12 @@ class CellFile:
                 and dataset.shape == (self._length,)
                 and dataset.dtype.kind in "fiu"
             )
+            self._found: dict[tuple[str, str], str] = {}  # the first of every kind of problem
+            self._check_unit(file)
+            self._check_showers(file)
+            self.starts = self._check_deposits(file)  # (n + 1,), where each event's deposits start
+            if self._found:
+                raise DataError(*self._found.values())
         self.rows(slice(0, 0))  # a geometry without a selection says so now
 
     def __len__(self) -> int:
@@ -139,12 +139,12 @@ class CellFile:
     def _check_showers(self, file: h5py.File) -> None:
         incident = file[_INCIDENT][:].reshape(-1)
         self._note(_INCIDENT, 0, ~(np.isfinite(incident) & (incident > 0)), "is not a positive number")
-        for name in self.particle:
+        for name in (*self.particle, *self.columns):
             self._note(name, 0, ~np.isfinite(file[name][:]), "is not finite")
 
     def _check_deposits(self, file: h5py.File) -> NDArray[np.int64]:
         """Read all deposits once; return where each event's start."""
-        counts = np.zeros(len(self), dtype=np.int64)
+        counts, totals = np.zeros(len(self), dtype=np.int64), np.zeros(len(self))
         last, layers = 0, len(self.geometry.layers)
         for start in range(0, len(file["event"]), _BLOCK):
             event, layer, eta, phi, energy = (file[name][start : start + _BLOCK] for name in _DEPOSIT)
@@ -165,7 +165,13 @@ class CellFile:
             self._note("energy", start, energy < 0, "is negative. Cell energies are required to be positive")
             if not self._found:
                 counts += np.bincount(event.astype(np.int64), minlength=len(self))
+                totals += np.bincount(event.astype(np.int64), weights=energy, minlength=len(self))
             last = event[-1]
+        if not self._found and (response := np.median(totals / file[_INCIDENT][:].reshape(-1))) > 5:
+            self._found["", "units"] = (
+                f"{self.path}: the deposits hold {response:.3g} times their incident energy, as if 'energy' and "
+                f"'{_INCIDENT}' had different units. Give both the same."
+            )
         return np.concatenate([[0], np.cumsum(counts)])
 
     def _note(self, name: str, start: int, bad: NDArray[np.bool_], what: str) -> None:

@@ -22,6 +22,7 @@ class ShowerCritic(Critic):
         scale: factor on the values before the network, which sets how steep a critic of slope 1 may be in them (ours).
         sums: show it also the sums of each layer, over their spread, and of the shower, each times its factor; 0 hides
             them, as the note does. They are linear in the cells, and make the sums easier to judge (ours).
+        logs: factor on ln(1 + E_cell / MeV), which it sees too unless 0, so that faint cells count (ours).
     """
 
     spread: Tensor
@@ -39,11 +40,12 @@ class ShowerCritic(Critic):
         weight: float = 1.0,
         scale: float = 5.0,
         sums: tuple[float, float] = (0.0, 0.0),
+        logs: float = 0.0,
     ) -> None:
         super().__init__(space, penalty=penalty, sides=sides, weight=weight)
-        self.space, self.scale, self.sums = space, scale, tuple(sums)
+        self.space, self.scale, self.sums, self.logs = space, scale, tuple(sums), logs
         layers = len(space.geometry.slices)
-        self.size = space.features + (layers if sums[0] else 0) + (1 if sums[1] else 0)
+        self.size = space.features + layers * bool(sums[0]) + bool(sums[1]) + space.geometry.cells * bool(logs)
         sizes = [self.size + space.condition_size, *hidden, 1]
         self.network = networks.MLP(sizes, lambda width: networks.activation(activation, slope), kernel)
         self.register_buffer("spread", torch.ones(layers))
@@ -54,14 +56,17 @@ class ShowerCritic(Critic):
         self.spread = sums.std(dim=0).clamp(min=1e-9)
 
     def view(self, values: Tensor, condition: Tensor) -> Tensor:
-        """The scaled values, and the sums where they are shown."""
+        """The scaled values, the sums and the logarithms where they are shown."""
         parts = [values * self.scale]
-        if any(self.sums):
-            layers = self.space.layer_sums(self.space.fractions(values, condition))
+        if any(self.sums) or self.logs:
+            fractions = self.space.fractions(values, condition)
+            layers = self.space.layer_sums(fractions)
             if self.sums[0]:
                 parts.append(layers / self.spread * self.sums[0])
             if self.sums[1]:
                 parts.append(layers.sum(dim=1, keepdim=True) * self.sums[1])
+            if self.logs:
+                parts.append(torch.log1p(fractions * self.space.incident(condition)) * self.logs)
         return torch.cat(parts, dim=1)
 
     def judge(self, view: Tensor, condition: Tensor) -> Tensor:

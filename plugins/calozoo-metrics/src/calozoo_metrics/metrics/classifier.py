@@ -22,7 +22,8 @@ class Classifier(Metric):
     """Area under the ROC curve of boosted trees that separate the samples: 0.5 where they cannot, 1 where they always can.
 
     ``high`` sees the incident energy, response, layer energies, lateral means and widths, and sparsity; ``low`` the
-    incident energy and every cell over it. Overall is the larger of the two. Both samples enter with as many showers at
+    incident energy and every cell over it. Overall is the larger of the two. There are ``iterations`` trees, which learn
+    at ``learning_rate``. Both samples enter with as many showers at
     each energy, at most ``showers`` each, so that the energies give nothing away. Each AUC is the mean over ``folds``
     cross-validation folds and ``seeds`` seeds; its error joins the statistical one (Hanley and McNeil, Radiology 143
     (1982) 29) and the spread of the seeds.
