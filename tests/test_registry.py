@@ -82,7 +82,7 @@ def test_unknown_names_list_what_exists() -> None:
         PluginError, match=r"no model 'wgan-gp'. Did you mean 'wgan_gp'\? Known: .*vae.*calozoo plugins"
     ):
         registry.find("model", "wgan-gp")
-    with pytest.raises(PluginError, match="no kind of plugin 'modell'. Did you mean 'model'"):
+    with pytest.raises(PluginError, match=r"no kind of plugin 'modell'. Did you mean 'model'"):
         registry.find("modell", "vae")
 
 
@@ -90,7 +90,7 @@ def test_nothing_installed_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(registry, "entry_points", lambda group: ())
     registry.plugins.cache_clear()
     try:
-        with pytest.raises(PluginError, match="Known: none. Install some, for example with: pip install"):
+        with pytest.raises(PluginError, match=r"Known: none. Install some, for example with: pip install"):
             registry.find("model", "vae")
     finally:
         registry.plugins.cache_clear()

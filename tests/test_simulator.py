@@ -156,7 +156,7 @@ def test_damaged_or_missing_weights_are_one_line(simulator: Simulator, tmp_path:
     whole = path.read_bytes()
     for content in (whole[: len(whole) // 2], b"\xff" * 100, b""):
         path.write_bytes(content)
-        with pytest.raises(RunError, match="does not fit simulator.json or is damaged") as caught:
+        with pytest.raises(RunError, match=r"does not fit simulator\.json or is damaged") as caught:
             Simulator.load(tmp_path)
         assert "\n" not in str(caught.value)
     path.unlink()
