@@ -90,7 +90,7 @@ def test_a_required_option_must_be_given() -> None:
 
 
 def test_something_else_than_options_is_refused() -> None:
-    with pytest.raises(ConfigError, match="^model: "):
+    with pytest.raises(ConfigError, match=r"^model: "):
         options([1, 2], schema(Component, "component"), "model")
 
 

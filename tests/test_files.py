@@ -36,9 +36,14 @@ def test_permissions_are_those_of_any_new_file(tmp_path: Path) -> None:
 def test_a_failure_leaves_what_was_there(tmp_path: Path, failure: type[BaseException]) -> None:
     path = tmp_path / "file"
     path.write_text("before")
-    with pytest.raises(failure), replacing(path) as temporary:
-        temporary.write_text("half")
-        raise failure
+
+    def write() -> None:
+        with replacing(path) as temporary:
+            temporary.write_text("half")
+            raise failure
+
+    with pytest.raises(failure):
+        write()
     assert path.read_text() == "before"
     assert os.listdir(tmp_path) == ["file"]
 

@@ -8,11 +8,11 @@ import sys
 import numpy as np
 import pytest
 import torch
-from calozoo_atlas.barrel import AtlasBarrel, PhiOrigin
 
 from calozoo import ConfigError
 from calozoo.conditions import ConditionOptions, Conditions, Encoding, chosen
 from calozoo.config import CalozooSource, create, options
+from calozoo_atlas.barrel import AtlasBarrel, PhiOrigin
 
 
 def test_layers_are_those_of_the_note():
@@ -71,7 +71,10 @@ def test_conditions_are_those_of_the_athena_service():
     source = CalozooSource("test", "calozoo://run")
     assert source.is_config("conditions/atlas")
     preset = source.load_config("conditions/atlas").config
-    columns = {name: [options(encoding, Encoding) for encoding in several] for name, several in preset.columns.items()}
+    columns = {
+        name: [options(encoding, Encoding, "conditions") for encoding in several]
+        for name, several in preset.columns.items()
+    }
     conditions = Conditions(chosen(ConditionOptions(columns), AtlasBarrel()))
     assert not preset.kinds
     assert conditions.size == 1 + 4 + 2 + 2

@@ -8,11 +8,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from calozoo_atlas.barrel import AtlasBarrel, PhiOrigin
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calozoo import Cells, DataError
+from calozoo_atlas.barrel import AtlasBarrel, PhiOrigin
 
 SAMPLE = Path(__file__).parent / "cells_sample.h5"
 DETA, DPHI = 0.025, 2 * np.pi / 256

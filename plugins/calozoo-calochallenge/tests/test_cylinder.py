@@ -6,12 +6,12 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from calozoo_calochallenge.binning import read_binning
-from calozoo_calochallenge.cylinder import Rings
 
 from calozoo import ConfigError, DataError
 from calozoo.config import create
 from calozoo.testing import GeometryContract
+from calozoo_calochallenge.binning import read_binning
+from calozoo_calochallenge.cylinder import Rings
 
 PHOTONS = """<Bins>
    <Bin pid="22" etaMin="0" etaMax="130" name="photon">

@@ -43,4 +43,6 @@ def test_sees_the_total_in_units_of_its_spread() -> None:
 def test_cells_may_be_exchanged_without_a_change() -> None:
     critic = make()
     shuffled = BATCH.values[:, torch.randperm(BATCH.values.shape[1], generator=torch.Generator().manual_seed(2))]
-    torch.testing.assert_close(critic(shuffled, BATCH.condition), critic(BATCH.values, BATCH.condition), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        critic(shuffled, BATCH.condition), critic(BATCH.values, BATCH.condition), rtol=1e-4, atol=1e-4
+    )

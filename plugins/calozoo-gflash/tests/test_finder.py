@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from calozoo_gflash.finder import Grid, Raster, finder
 
 from calozoo import Layer
 from calozoo.config import create
+from calozoo_gflash.finder import Grid, Raster, finder
 
 
 def points(layer, n=20_000):

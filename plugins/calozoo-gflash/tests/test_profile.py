@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from calozoo_gflash.profile import Longitudinal, Material, Radial, longitudinal, radial, spot_profile, spots
 from scipy.integrate import quad
 from scipy.stats import gamma
+
+from calozoo_gflash.profile import Longitudinal, Material, Radial, longitudinal, radial, spot_profile, spots
 
 LEAD_ARGON = Material()
 

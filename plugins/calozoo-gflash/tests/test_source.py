@@ -6,11 +6,11 @@ import time
 
 import numpy as np
 import pytest
-from calozoo_gflash.profile import Material, longitudinal
 
 from calozoo import ConfigError, Split
 from calozoo.config import CalozooSource, create
 from calozoo.testing import ToyGeometry
+from calozoo_gflash.profile import Material, longitudinal
 
 PRESET = {"starts": [0.0, 2.3, 6.7, 23.7], "ends": [2.7, 6.7, 23.7, 25.2], "resolution": 0.085}
 

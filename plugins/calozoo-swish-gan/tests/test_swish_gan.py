@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cached_property
+
 import pytest
 import torch
 
-from calozoo import registry
+from calozoo import Space, registry
+from calozoo.config import create
 from calozoo.testing import ModelContract, toy_batch, toy_showers, toy_space
 from calozoo_swish_gan.swish import Swish
 from calozoo_swish_gan.swish_gan import Beta, SwishGan
@@ -21,7 +25,11 @@ class TestSwishGan(ModelContract):
 class TestSwishGanOnLogarithms(ModelContract):
     name = "swish_gan"
     critics = ("shower",)
-    preprocessor = "log"
+
+    @cached_property
+    def space(self) -> Space:
+        other = create("preprocessor", {"name": "log"}, SPACE.geometry)
+        return replace(SPACE, preprocessor=other)
 
 
 def test_swish_is_its_formula_and_its_beta_is_trained() -> None:

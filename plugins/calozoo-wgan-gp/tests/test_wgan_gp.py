@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
+from functools import cached_property
+
 import pytest
 import torch
 
-from calozoo import Activation, ConfigError, Initialiser, Sides
+from calozoo import Activation, ConfigError, Initialiser, Sides, Space
+from calozoo.config import create
 from calozoo.testing import CriticContract, ModelContract, toy_batch, toy_showers, toy_space
 from calozoo_wgan_gp.output import Output, activate, invert
 from calozoo_wgan_gp.shower import ShowerCritic
@@ -25,7 +30,11 @@ class TestWganGpWithBothCritics(ModelContract):
 
 class TestWganGpOnLogarithms(ModelContract):
     name = "wgan_gp"
-    preprocessor = "log_scaled"
+
+    @cached_property
+    def space(self) -> Space:
+        other = create("preprocessor", {"name": "log_scaled"}, SPACE.geometry)
+        return replace(SPACE, preprocessor=other)
 
 
 class TestShowerCritic(CriticContract):
@@ -66,7 +75,9 @@ def test_losses_are_those_of_equation_6(sides: Sides) -> None:
     torch.testing.assert_close(terms["shower_distance"], distance)
     mix = noise["mix_shower"]
     between = (5 * (mix * real + (1 - mix) * fake)).requires_grad_()
-    slope = torch.autograd.grad(critic.network(torch.cat([between, BATCH.condition], dim=1)).sum(), between)[0].norm(dim=1)
+    slope = torch.autograd.grad(critic.network(torch.cat([between, BATCH.condition], dim=1)).sum(), between)[0].norm(
+        dim=1
+    )
     excess = slope - 1 if sides is Sides.two else (slope - 1).clamp(min=0)
     torch.testing.assert_close(terms["shower_penalty"], 3.0 * excess.square().mean(), rtol=1e-4, atol=1e-6)
 
@@ -89,7 +100,7 @@ def test_widths_and_parameters_of_the_note() -> None:
     condition, features = SPACE.condition_size, SPACE.features
 
     def count(sizes: list[int]) -> int:
-        return sum(a * b + b for a, b in zip(sizes, sizes[1:], strict=False))
+        return sum(a * b + b for a, b in itertools.pairwise(sizes))
 
     model, critic = WganGp(SPACE), ShowerCritic(SPACE)
     assert model.latent.size == 300
@@ -135,7 +146,10 @@ def test_a_relu_after_a_sigmoid_makes_exact_zeros() -> None:
 @pytest.mark.parametrize("hidden", [(64,), (128, 128, 128), (64,) * 5, (64,) * 10])
 @pytest.mark.parametrize("kernel", [Initialiser.glorot_uniform, Initialiser.lecun_normal])
 def test_networks_of_table_2_run(activation: Activation, hidden: tuple[int, ...], kernel: Initialiser) -> None:
-    model, critic = make(hidden=hidden, activation=activation, kernel=kernel), judge(hidden=hidden, activation=activation)
+    model, critic = (
+        make(hidden=hidden, activation=activation, kernel=kernel),
+        judge(hidden=hidden, activation=activation),
+    )
     for player in model.players({"shower": critic}):
         assert all(torch.isfinite(term) for term in player.loss(BATCH, draw(player)).values())
 

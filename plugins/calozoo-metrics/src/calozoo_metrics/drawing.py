@@ -162,7 +162,12 @@ def frame_ratio(axes: Axes, ratios: Floats, *, least: float = 0.1) -> None:
         for beyond, edge, marker in ((y > 1 + half, 1 + 0.9 * half, "^"), (y < 1 - half, 1 - 0.9 * half, "v")):
             if beyond.any():
                 axes.plot(
-                    x[beyond], np.full(int(beyond.sum()), edge), marker, color=marks.get_color(), markersize=3, linestyle="none"
+                    x[beyond],
+                    np.full(int(beyond.sum()), edge),
+                    marker,
+                    color=marks.get_color(),
+                    markersize=3,
+                    linestyle="none",
                 )
 
 

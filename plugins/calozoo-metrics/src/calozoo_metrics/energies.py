@@ -47,7 +47,11 @@ class EnergyGroup:
     @property
     def label(self) -> str:
         """The group's name on a figure."""
-        return energy_label(self.low) if self.low == self.high else f"{energy_label(self.low)} to {energy_label(self.high)}"
+        return (
+            energy_label(self.low)
+            if self.low == self.high
+            else f"{energy_label(self.low)} to {energy_label(self.high)}"
+        )
 
     def mask(self, incident: NDArray[Any]) -> NDArray[np.bool_]:
         """Which of the ``incident`` energies (n,) belong to the group, (n,)."""
@@ -108,13 +112,19 @@ def pairs(reference: Showers, generated: Showers, geometry: Geometry, *, fewest:
     """
     check_cells(geometry, {"reference": reference, "generated": generated})
     groups = energy_groups(reference.incident_energies)
-    if any(group.low < group.high for group in groups) and len(np.unique(generated.incident_energies)) <= DISTINCT < len(generated):
+    if any(group.low < group.high for group in groups) and len(
+        np.unique(generated.incident_energies)
+    ) <= DISTINCT < len(generated):
         raise DataError(
             "The reference has a continuum of incident energies and the generated showers have a few fixed ones: "
             "generate them at the reference's energies."
         )
     cut = [
-        Pair(group, reference[group.mask(reference.incident_energies)], generated[group.mask(generated.incident_energies)])
+        Pair(
+            group,
+            reference[group.mask(reference.incident_energies)],
+            generated[group.mask(generated.incident_energies)],
+        )
         for group in groups
     ]
     kept = [pair for pair in cut if min(len(pair.reference), len(pair.generated)) >= fewest]
@@ -124,7 +134,9 @@ def pairs(reference: Showers, generated: Showers, geometry: Geometry, *, fewest:
         )
     if not kept:
         most = max(min(len(pair.reference), len(pair.generated)) for pair in cut)
-        raise DataError(f"At least {fewest} showers at an energy are needed on both sides; the most there are is {most}.")
+        raise DataError(
+            f"At least {fewest} showers at an energy are needed on both sides; the most there are is {most}."
+        )
     return kept
 
 

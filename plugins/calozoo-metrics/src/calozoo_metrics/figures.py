@@ -111,9 +111,7 @@ def layer_energies(
                 return observables.layer_energies(showers, geometry)[:, i] / scale
 
             draw_distribution(panel, view, observe, list(generated))
-            drawing.name_axes(
-                panel, f"Energy [{unit}]", _SHARE, title=_capital(layer.name), energy=view.group.label
-            )
+            drawing.name_axes(panel, f"Energy [{unit}]", _SHARE, title=_capital(layer.name), energy=view.group.label)
         drawing.draw_legend(figure, REFERENCE, list(generated))
         made[f"Layer energies at {view.group.label}"] = figure
     return made
@@ -198,16 +196,18 @@ def lateral_profiles(
                 edges = observables.profile_edges(layer, axis)
 
                 def profile(showers: Showers, i: int = i, axis: int = axis, edges: Floats = edges) -> Binned:
-                    return Binned(
-                        edges, *observables.average_profile(showers, geometry, i, axis, aligned=aligned)
-                    )
+                    return Binned(edges, *observables.average_profile(showers, geometry, i, axis, aligned=aligned))
 
                 own = profile(view.reference)
                 samples = {label: profile(showers) for label, showers in view.generated.items()}
                 drawing.draw_binned(panel, own, samples, order=list(generated))
                 _log_scale(panel, [own, *samples.values()])
                 drawing.name_axes(
-                    panel, _axis(geometry, axis), "Mean energy [MeV]", title=_capital(layer.name), energy=view.group.label
+                    panel,
+                    _axis(geometry, axis),
+                    "Mean energy [MeV]",
+                    title=_capital(layer.name),
+                    energy=view.group.label,
                 )
             drawing.draw_legend(figure, REFERENCE, list(generated))
             made[f"Average profile in {name} at {view.group.label}"] = figure
@@ -266,7 +266,9 @@ def _against_energy(
     """A number against the incident energy; ``measure`` gives the value, its error, and the bar to draw."""
     own = np.array([measure(view.reference) for view in found])
     x = np.array([view.group.energy for view in found]) / 1000
-    panel.main.errorbar(x, own[:, 0], own[:, 2], fmt="o", color="black", markersize=4, elinewidth=1, capsize=2, zorder=3)
+    panel.main.errorbar(
+        x, own[:, 0], own[:, 2], fmt="o", color="black", markersize=4, elinewidth=1, capsize=2, zorder=3
+    )
     ratios = []
     for k, (name, factor) in enumerate(zip(order, _offsets(len(order)), strict=True)):
         has = np.array([name in view.generated for view in found])
@@ -275,7 +277,15 @@ def _against_energy(
         other = np.array([measure(view.generated[name]) for view in found if name in view.generated])
         look = drawing.style(k)
         panel.main.errorbar(
-            factor * x[has], other[:, 0], other[:, 2], marker="s", markersize=3, elinewidth=1, capsize=2, linewidth=0.9, **look
+            factor * x[has],
+            other[:, 0],
+            other[:, 2],
+            marker="s",
+            markersize=3,
+            elinewidth=1,
+            capsize=2,
+            linewidth=0.9,
+            **look,
         )
         if panel.ratio is not None:
             with np.errstate(divide="ignore", invalid="ignore"):
@@ -416,7 +426,9 @@ def single_showers(
     made: dict[str, Figure] = {}
     for view in views(reference, generated, geometry, energies) if count > 0 else []:
         samples = {REFERENCE: view.reference, **view.generated}
-        rows = [(name, s.energies[k].astype(np.float64)) for name, s in samples.items() for k in range(min(count, len(s)))]
+        rows = [
+            (name, s.energies[k].astype(np.float64)) for name, s in samples.items() for k in range(min(count, len(s)))
+        ]
         figure = Figure(figsize=_image_size(len(rows), len(geometry.layers)), layout="constrained")
         _draw_images(figure, geometry, rows)
         figure.suptitle(f"Single showers, {view.group.label}", fontsize=10)

@@ -90,6 +90,4 @@ def fit_resolution(
     values, deviations = np.sqrt(squares), np.sqrt(np.diag(covariance)) / (2 * np.sqrt(squares))
     estimates = [Estimate(float(v), float(d)) for v, d in zip(values, deviations, strict=True)]
     chi2 = float(np.sum((weights * (resolution**2 - design @ squares)) ** 2))
-    return ResolutionFit(
-        estimates[0], estimates[1] if constant else None, chi2, len(resolution) - design.shape[1]
-    )
+    return ResolutionFit(estimates[0], estimates[1] if constant else None, chi2, len(resolution) - design.shape[1])

@@ -79,7 +79,9 @@ def shower_observables(showers: Showers, geometry: Geometry) -> dict[str, Floats
 
 def layer_correlation(showers: Showers, geometry: Geometry) -> Floats:
     """Pearson correlation of the layers' shares of the incident energy, (layers, layers)."""
-    return correlation(np.cov(fractions_of_incident(showers, geometry), rowvar=False).reshape(2 * (len(geometry.layers),)))
+    return correlation(
+        np.cov(fractions_of_incident(showers, geometry), rowvar=False).reshape(2 * (len(geometry.layers),))
+    )
 
 
 # ---- lateral ---------------------------------------------------------------------------------------------------------

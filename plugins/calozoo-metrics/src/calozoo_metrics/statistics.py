@@ -101,7 +101,8 @@ def bootstrap(
     """Standard deviation of a ``statistic`` of ``samples`` when each is redrawn from itself, row by row."""
     random = np.random.default_rng(seed)
     results = [
-        statistic(*(sample[random.integers(len(sample), size=len(sample))] for sample in samples)) for _ in range(rounds)
+        statistic(*(sample[random.integers(len(sample), size=len(sample))] for sample in samples))
+        for _ in range(rounds)
     ]
     return np.asarray(np.std(results, axis=0, ddof=1))
 

@@ -117,7 +117,8 @@ class Separation(_Distance):
         counts = histogram(reference, edges), histogram(generated, edges)
         random = np.random.default_rng(0)
         drawn = [
-            separation_power(*(random.multinomial(int(h.sum()), h / h.sum()) for h in counts)) for _ in range(self.rounds)
+            separation_power(*(random.multinomial(int(h.sum()), h / h.sum()) for h in counts))
+            for _ in range(self.rounds)
         ]
         return Estimate(separation_power(*counts), float(np.std(drawn, ddof=1)))
 

@@ -54,9 +54,13 @@ class Images(Metric):
 
 
 def _difference(
-    reference: tuple[np.ndarray, np.ndarray], generated: tuple[np.ndarray, np.ndarray], cells: slice  # type: ignore[type-arg]
+    reference: tuple[np.ndarray, np.ndarray],
+    generated: tuple[np.ndarray, np.ndarray],
+    cells: slice,  # type: ignore[type-arg]
 ) -> Estimate:
-    (image, error), (other, other_error) = ((mean[cells], deviation[cells]) for mean, deviation in (reference, generated))
+    (image, error), (other, other_error) = (
+        (mean[cells], deviation[cells]) for mean, deviation in (reference, generated)
+    )
     scale = 100 / image.sum()
     return Estimate(
         scale * float(np.abs(other - image).sum()), scale * float(np.sqrt(np.sum(error**2 + other_error**2)))

@@ -86,7 +86,5 @@ class LayerCorrelation(Metric):
 
 def _difference(reference: np.ndarray, generated: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
     shape = (reference.shape[1], reference.shape[1])
-    first, second = (
-        correlation(np.cov(values, rowvar=False).reshape(shape)) for values in (reference, generated)
-    )
+    first, second = (correlation(np.cov(values, rowvar=False).reshape(shape)) for values in (reference, generated))
     return second - first

@@ -40,7 +40,10 @@ class Coverage(Metric):
         own, other = (_features(s) for s in balanced(pairs(reference, generated, self.geometry), self.showers))
         if len(own) <= self.neighbours:
             raise DataError(f"{self.neighbours} neighbours need more than {len(own)} showers.")
-        radius, other_radius = nearest(own, own, self.neighbours + 1)[:, -1], nearest(other, other, self.neighbours + 1)[:, -1]
+        radius, other_radius = (
+            nearest(own, own, self.neighbours + 1)[:, -1],
+            nearest(other, other, self.neighbours + 1)[:, -1],
+        )
         balls = np.zeros(len(other))
         covered, recalled = np.zeros(len(own), dtype=bool), np.zeros(len(own), dtype=bool)
         for start in range(0, len(own), _BLOCK):

@@ -62,7 +62,8 @@ class Resolution(Metric):
         found = []
         for pair in pairs(reference, generated, self.geometry):
             measured = [
-                resolutions(observables.response(showers), rounds=self.rounds) for showers in (pair.reference, pair.generated)
+                resolutions(observables.response(showers), rounds=self.rounds)
+                for showers in (pair.reference, pair.generated)
             ]
             found.append((pair, *measured))
         central = {f"central/{pair.key}": _ratio(other[0], own[0]) for pair, own, other in found}
@@ -89,4 +90,6 @@ def _ratio(generated: Estimate, reference: Estimate) -> Estimate:
     if generated.value <= 0 or reference.value <= 0:
         raise DataError("The total energy does not vary from shower to shower at an energy: there is no resolution.")
     ratio = generated.value / reference.value
-    return Estimate(ratio, ratio * float(np.hypot(generated.error / generated.value, reference.error / reference.value)))
+    return Estimate(
+        ratio, ratio * float(np.hypot(generated.error / generated.value, reference.error / reference.value))
+    )
