@@ -28,6 +28,7 @@ from calozoo.simulator import Simulator
 
 _IN_MEMORY = 2 << 30  # bytes of preprocessed showers that are kept as tensors; larger samples are streamed
 _CHUNK = 256  # neighbouring rows that a streamed sample reads together
+_REMEDY = "A smaller trainer.optimizer.lr or trainer.clip=1 usually helps."
 _POOL = 256  # chunks that are shuffled together
 
 
@@ -54,7 +55,7 @@ class Sampler:
         space = simulator.space
         self.small = len(rows) * (space.features + space.condition_size) * 4 <= _IN_MEMORY
         self.chunk = 1 if self.small else _CHUNK
-        self.pool = len(rows) if self.small else _CHUNK * _POOL
+        self.pool = len(rows) if self.small else _CHUNK * max(_POOL, -(-self.batch_size // _CHUNK))
         self.whole = self.encode(rows.rows(slice(0, len(rows)))) if self.small else None
         self._ready: tuple[tuple[int, int], Batch] | None = None
 
@@ -97,7 +98,7 @@ class Sampler:
                 batch, order = self.whole, random.permutation(len(self.rows))
             else:
                 starts = random.permutation(math.ceil(len(self.rows) / self.chunk))[
-                    key[1] * _POOL : (key[1] + 1) * _POOL
+                    key[1] * self.pool // self.chunk : (key[1] + 1) * self.pool // self.chunk
                 ]
                 rows = np.concatenate(
                     [np.arange(s * self.chunk, min((s + 1) * self.chunk, len(self.rows))) for s in starts]
@@ -196,6 +197,8 @@ def train(
         step = saved["step"]
 
     def save() -> None:
+        if not all(bool(torch.isfinite(parameter).all()) for parameter in whole.parameters()):
+            raise RunError(f"The training diverged: weights are no longer finite at step {step}. {_REMEDY}")
         state = {
             "step": step,
             "weights": whole.state_dict(),
@@ -294,8 +297,7 @@ def _means(sums: Mapping[tuple[str, str], Tensor], counted: int, step: int) -> d
         losses[player][term] = value.item() / counted
         if not math.isfinite(losses[player][term]):
             raise RunError(
-                f"The training diverged: the term '{term}' of player '{player}' is {losses[player][term]} at step {step}. A "
-                "smaller trainer.optimizer.lr or trainer.clip=1 usually helps."
+                f"The training diverged: the term '{term}' of player '{player}' is {losses[player][term]} at step {step}. {_REMEDY}"
             )
     return dict(losses)
 

@@ -126,7 +126,7 @@ def test_initialisers_of_table_1_act_on_weights_and_biases(initialiser: Initiali
 
 
 def test_senseless_weights_are_refused() -> None:
-    with pytest.raises(ConfigError, match="model[.]kl"):
+    with pytest.raises(ConfigError, match=r"model\.kl"):
         make(kl=0.0)
     with pytest.raises(ConfigError, match="kl_hold"):
         make(kl_hold=1.0)
