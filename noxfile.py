@@ -21,9 +21,12 @@ def slow(session: nox.Session) -> None:
 @nox.session
 def minimums(session: nox.Session) -> None:
     """The tests with the lowest versions that pyproject.toml promises."""
-    session.install("-r", "requirements-dev.txt")
-    session.install("-r", "requirements-minimum.txt")
-    session.run("pytest", *session.posargs)
+    constraints = session.run("python", ".ci/minimums.py", silent=True)
+    path = session.create_tmp() + "/lowest.txt"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(constraints)
+    session.install("-r", "requirements-dev.txt", "-c", path)
+    session.run("pytest", "tests", *session.posargs)
 
 
 @nox.session
