@@ -55,7 +55,7 @@ def test_starts_at_the_mean_shower_of_each_energy() -> None:
     with torch.no_grad():
         for linear in model.network.linears:
             linear.weight.zero_()
-        made = SPACE.fractions(model.sample(BATCH.condition, torch.zeros(len(BATCH), 64)), BATCH.condition)
+        made = SPACE.fractions(model.sample(BATCH.condition, torch.zeros(len(BATCH), 64 + 13)), BATCH.condition)
     true = SPACE.fractions(BATCH.values, BATCH.condition)
     incident = SPACE.incident(BATCH.condition)[:, 0].round()
     for energy in incident.unique():
