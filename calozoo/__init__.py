@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from calozoo.critic import Critic as Critic
     from calozoo.critic import Sides as Sides
     from calozoo.data import DataSource as DataSource
-    from calozoo.data import Fractions as Fractions
     from calozoo.data import Rows as Rows
     from calozoo.data import Split as Split
-    from calozoo.data import part as part
+    from calozoo.data import SplitFractions as SplitFractions
+    from calozoo.data import take_split as take_split
     from calozoo.errors import CalozooError as CalozooError
     from calozoo.errors import ConfigError as ConfigError
     from calozoo.errors import DataError as DataError
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "critic": ("Critic", "Sides"),
-    "data": ("DataSource", "Fractions", "Rows", "Split", "part"),
+    "data": ("DataSource", "SplitFractions", "Rows", "Split", "take_split"),
     "errors": ("CalozooError", "ConfigError", "DataError"),
     "generator": ("Batch", "Distribution", "Generator", "Noise", "Player", "Space"),
     "geometry": ("Cells", "Geometry", "Layer"),

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from calozoo import registry
-from calozoo.errors import CalozooError, ConfigError, unknown
+from calozoo.errors import CalozooError, ConfigError, Stopped, unknown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +33,8 @@ _FLAGS = {"-h", "--help"}
 
 def main() -> None:
     """Run the command line; the exit status is 0, 1 after a failure and 2 after a bad command."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminate)
     with contextlib.suppress(BrokenPipeError):
         try:
             _dispatch(sys.argv[1:])
@@ -42,6 +46,11 @@ def main() -> None:
             _leave(f"Cannot use {error.filename or 'a file'}: {error.strerror or error}.", 1)
         except KeyboardInterrupt:
             _leave("interrupted", 130)
+
+
+def _terminate(*_: Any) -> None:
+    """Leave by an exception, so that unfinished files are removed on the way."""
+    raise KeyboardInterrupt
 
 
 def _leave(message: str, status: int) -> None:
@@ -73,6 +82,8 @@ def _hydra(command: str, arguments: list[str]) -> None:
 
     from calozoo.config import set_up_hydra
 
+    resumed = command == "train" and any(argument.startswith("run=") for argument in arguments)
+    root = "resume" if resumed else COMMANDS[command][0]
     failures: list[BaseException] = []
     process = os.getpid()
 
@@ -88,17 +99,16 @@ def _hydra(command: str, arguments: list[str]) -> None:
             if failures:  # of an earlier job of a multirun, which goes on
                 sys.stderr.write(f"calozoo: {failures[-1]}\n")
             failures.append(error)
-            _forget(calozoo.tasks.folder())
-            if isinstance(error, KeyboardInterrupt):
-                raise
+            if root == "config":  # the folder was made for this job
+                _forget(calozoo.tasks.folder())
+            if isinstance(error, KeyboardInterrupt | Stopped):  # the jobs that would follow are not meant to run
+                raise KeyboardInterrupt from error
 
     set_up_hydra(command)
     sys.argv = ["calozoo", *arguments]
     # Hydra would print and leave; this makes it raise, so that every failure becomes one line of ours.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    with _one_line():
-        resumed = command == "train" and any(argument.startswith("run=") for argument in arguments)
-        root = "resume" if resumed else COMMANDS[command][0]
+    with contextlib.suppress(KeyboardInterrupt), _one_line():
         hydra.main(version_base="1.3", config_path=None, config_name=root)(task)()
     if failures:
         raise failures[-1]
@@ -135,7 +145,7 @@ def _one_line() -> Iterator[None]:
             cause = cause.__cause__ or cause.__context__
         if isinstance(cause, CalozooError):
             raise cause from error
-        first = str(error).splitlines()[0].rstrip(".")
+        first = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
         if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
             parent = cause.parent_node
             prefix = "".join((cause.full_key or "").rpartition(".")[:2])
@@ -216,12 +226,13 @@ def _help_component(console: Any, group: str, name: str) -> None:
     from enum import Enum
     from inspect import getdoc
 
+    from rich.markup import escape
     from rich.table import Table
 
     from calozoo.config import SEVERAL, plain, schema
 
     cls = registry.load(group, name)
-    console.print(f"\n[bold]{group}={name}[/]: {(getdoc(cls) or '').strip()}")
+    console.print(f"\n[bold]{group}={name}[/]: {escape((getdoc(cls) or '').strip())}")
     table = Table("option", "default", "choices", box=None, pad_edge=False, header_style="bold")
     prefix = f"{group}.{name}" if group in SEVERAL else group
 
@@ -234,7 +245,7 @@ def _help_component(console: Any, group: str, name: str) -> None:
                 add(f"{path}.{field.name}", type(default))
                 continue
             members = type(default).__members__ if isinstance(default, Enum) else ()
-            table.add_row(f"{path}.{field.name}", str(plain(default)), ", ".join(members))
+            table.add_row(f"{path}.{field.name}", escape(str(plain(default))), ", ".join(members))
 
     add(prefix, schema(cls, name))
     console.print(table)
@@ -245,6 +256,7 @@ def _plugins(arguments: list[str]) -> None:
     if unexpected := set(arguments) - {"--check"}:
         raise ConfigError(f"calozoo plugins takes --check alone, not {' '.join(sorted(unexpected))}.")
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table("kind", "name", "package", "version", "state", box=None, pad_edge=False, header_style="bold")
@@ -258,10 +270,12 @@ def _plugins(arguments: list[str]) -> None:
                         _check(kind, name)
                     elif "--check" in arguments and kind == "hooks":
                         plugin.load()
+                    elif "--check" in arguments:
+                        registry.files_of(plugin)
                     elif len(candidates) > 1:
                         registry.find(kind, name)
                 except CalozooError as error:
-                    state, broken = f"[red]{error}[/]", broken + 1
+                    state, broken = f"[red]{escape(str(error))}[/]", broken + 1
                 table.add_row(kind, name, plugin.package, plugin.version, state)
     Console(highlight=False).print(table)
     if off := registry.disabled():

@@ -134,7 +134,8 @@ class Conditions(nn.Module):
             if encoding.offset is None:
                 self.offset[i] = values.mean()
             if encoding.scale is None:
-                self.scale[i] = values.std(correction=0) or 1.0
+                spread = float(values.std(correction=0))
+                self.scale[i] = spread if spread > 1e-9 * (1 + abs(float(values.mean()))) else 1.0  # beyond rounding
 
     @property
     def size(self) -> int:

@@ -21,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from calozoo import registry
 from calozoo.errors import ConfigError, PluginError
-from calozoo.options import Device, Trainer
+from calozoo.options import Device, Root, Trainer
 
 #: Groups of which several may be chosen; each choice gets a key of its own under the group.
 SEVERAL = ("critic", "metric")
@@ -92,7 +92,12 @@ def create(kind: str, config: Any, *supplied: Any) -> Any:
     name = config["name"]
     cls = registry.load(kind, name)
     checked = options(config, schema(cls, name), f"{kind}.{name}" if kind in SEVERAL else kind)
-    return cls(*supplied, **{f.name: getattr(checked, f.name) for f in dataclasses.fields(checked) if f.name != "name"})
+    given = {f.name: getattr(checked, f.name) for f in dataclasses.fields(checked) if f.name != "name"}
+    try:
+        return cls(*supplied, **given)
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as cause:
+        reason = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
+        raise ConfigError(f"The {kind} '{name}' cannot be made with these options: {reason}") from cause
 
 
 def plain(value: Any) -> Any:
@@ -109,6 +114,15 @@ def plain(value: Any) -> Any:
 
 
 # ---- what Hydra sees ------------------------------------------------------------------------------------------------
+
+
+def _typed(root: Any) -> DictConfig:
+    """A root config whose keys have the types of :class:`calozoo.options.Root`, so that overrides are checked."""
+    types = OmegaConf.structured(Root)
+    given = [key for key in root if key in types and not OmegaConf.is_missing(root, key)]
+    types = OmegaConf.merge(types, {key: root[key] for key in given})
+    known = {key: (types if key in given else root)._get_node(key) for key in root}
+    return OmegaConf.create(known)
 
 
 class CalozooSource(ConfigSource):
@@ -135,8 +149,10 @@ class CalozooSource(ConfigSource):
             text = found.read_text(encoding="utf-8")
             header = self._get_header_dict(text)
             loaded = OmegaConf.create(text)
-            if group in SCHEMAS:
+            if group in SCHEMAS and "defaults" not in loaded:  # what a preset is based on has the schema already
                 loaded = OmegaConf.merge(OmegaConf.structured(SCHEMAS[group]), loaded)
+            elif not group:
+                loaded = _typed(loaded)
         elif self._visible(group) and name in registry.plugins(group):
             cls = registry.load(group, name)
             loaded = OmegaConf.structured(_with_defaults(group, cls, schema(cls, name)))
@@ -175,11 +191,20 @@ class CalozooSource(ConfigSource):
         group = config_path.rpartition("/")[0]
         if group and not self._visible(group):
             return None
-        for root in registry.roots():
-            candidate = root.joinpath(f"{config_path}.yaml")
-            if candidate.is_file():
-                return candidate
-        return None
+        found = {
+            package: candidate
+            for package, root in registry.roots().items()
+            if (candidate := root.joinpath(f"{config_path}.yaml")).is_file()
+        }
+        name = config_path.rpartition("/")[2]
+        packages = (
+            [*found, *(plugin.package for plugin in registry.plugins(group).get(name, ()))] if group else [*found]
+        )
+        if found and len(packages) > 1:
+            raise PluginError(
+                f"The {group or 'config'} '{name}' is brought by {' and '.join(packages)}. Uninstall one of them."
+            )
+        return next(iter(found.values()), None)
 
 
 def _with_defaults(group: str, cls: type[Any], options: type[Any]) -> type[Any]:
@@ -216,9 +241,14 @@ _IRRELEVANT = frozenset({"hydra", "device"})
 
 
 def run_folder(root: DictConfig) -> str:
-    """Where a run goes: its model, geometry, seed and a hash of everything that matters, plugin versions included."""
+    """Where a run goes: its model, geometry, seed and a hash of its configuration and of the versions of the
+    packages whose components it uses.
+    """
     content = {str(key): plain(root[key]) for key in root if str(key) not in _IRRELEVANT}
-    content["versions"] = versions()
+    chosen = [(kind, str(root[kind].name)) for kind in registry.KINDS if "name" in (root.get(kind) or {})]
+    chosen += [(kind, str(name)) for kind in SEVERAL for name in root.get(kind) or {}]
+    packages = {registry.find(kind, name).package for kind, name in chosen}
+    content["versions"] = {package: version(package) for package in sorted(packages | {"calozoo", "torch"})}
     digest = hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:8]
     names = [OmegaConf.select(root, key) for key in ("model.name", "geometry.name", "seed")]
     return "{}-{}-seed{}-{}".format(*names, digest)

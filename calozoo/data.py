@@ -24,7 +24,7 @@ class Split(Enum):
 
 
 @dataclass
-class Fractions:
+class SplitFractions:
     """How a sample is split, by one permutation drawn from ``seed``; test gets the rest."""
 
     train: float = 0.7
@@ -79,7 +79,7 @@ class Part:
         return self.whole.rows(self.index[index])
 
 
-def part(whole: Rows, split: Split, fractions: Fractions) -> Part:
+def take_split(whole: Rows, split: Split, fractions: SplitFractions) -> Part:
     """One split of ``whole``: the same rows for the same length and the same ``fractions``.
 
     Raises :class:`~calozoo.errors.DataError` where the split would be empty.
@@ -99,6 +99,13 @@ def part(whole: Rows, split: Split, fractions: Fractions) -> Part:
             f"validation={fractions.validation}: change data.split or bring more showers."
         )
     return Part(whole, np.sort(index))  # in the order of the file, which makes reading fast
+
+
+def some(rows: Rows, n: int) -> Rows:
+    """At most ``n`` of the rows, drawn evenly and in order, since files may be sorted by energy."""
+    if len(rows) <= n:
+        return rows
+    return Part(rows, np.sort(np.random.default_rng(0).permutation(len(rows))[:n]))
 
 
 def everything(rows: Rows) -> Showers:

@@ -33,6 +33,10 @@ class RunError(CalozooError):
     """A run folder that cannot be written, read or continued, or a training that went bad."""
 
 
+class Stopped(RunError):  # noqa: N818  (it is no error of the user's)
+    """A run that was asked to stop and left its state to go on from."""
+
+
 def unknown(what: str, name: object, names: Iterable[str]) -> str:
     """Say that ``name`` is not a known ``what``, list those that exist, and propose the closest.
 

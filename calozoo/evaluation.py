@@ -33,6 +33,8 @@ def evaluate(
             entry["values"] = [_finite(asdict(value)) for value in _with_floor(score, metric, halves).values]
         except DataError as reason:
             entry |= {"values": [], "refused": str(reason)}
+        except Exception as cause:  # a metric that breaks must not cost the others' scores
+            entry |= {"values": [], "refused": f"it failed: {type(cause).__name__}: {cause}"}
         scores[name] = entry
         hooks.metric_scored(name=name, done=done, total=len(metrics))
     sizes = {"reference": len(reference), "generated": len(generated)}

@@ -70,3 +70,12 @@ def read_json(path: Path) -> Any:
         raise RunError(f"There is no file {path}.") from cause
     except (OSError, ValueError) as cause:
         raise RunError(f"Cannot read {path}: {cause}.") from cause
+
+
+def refuse_interpolation(content: Any, path: Path) -> None:
+    """Raise :class:`~calozoo.errors.RunError` if a text in ``content`` would be resolved, to an environment variable say.
+
+    What calozoo writes never has such texts; a file from a stranger could read with them what is not meant for it.
+    """
+    if "${" in json.dumps(content, default=str):
+        raise RunError(f"{path} holds an interpolation, '${{...}}', which calozoo does not write and will not follow.")

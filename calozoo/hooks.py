@@ -7,8 +7,9 @@ functions below, marked with :data:`hookimpl`. Hooks observe: they never change 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import pluggy
 
@@ -54,21 +55,38 @@ class Hooks:
         """The run is over, well or with ``error``."""
 
 
-def manager(names: list[str] | None = None) -> pluggy.PluginManager:
-    """A plugin manager with every installed hook plugin, or those named; a broken one is left out with a warning."""
-    hooks = pluggy.PluginManager("calozoo")
-    hooks.add_hookspecs(Hooks)
-    for name, candidates in registry.plugins("hooks").items():
-        if names is not None and name not in names:
-            continue
-        for plugin in candidates:
-            key = f"{plugin.package}:{name}"
-            try:
-                loaded = plugin.load()
-                hooks.register(loaded() if isinstance(loaded, type) else loaded, name=key)
-                hooks.check_pending()
-            except Exception as cause:
-                if hooks.has_plugin(key):
-                    hooks.unregister(name=key)
-                warnings.warn(f"The hook plugin '{name}' of {plugin.package} is left out: {cause}", stacklevel=2)
-    return hooks
+class Observers:
+    """The installed hook plugins, or those ``names``: ``observers.stage_started(...)`` calls each that implements it.
+
+    A plugin that is broken is left out with a warning; one that fails when it is called is named in a warning, once, and
+    changes nothing else.
+    """
+
+    def __init__(self, names: Collection[str] | None = None) -> None:
+        self.manager = pluggy.PluginManager("calozoo")
+        self.manager.add_hookspecs(Hooks)
+        self._failed: set[str] = set()
+        for name, candidates in registry.plugins("hooks").items():
+            for plugin in candidates if names is None or name in names else ():
+                key = f"{plugin.package}:{name}"
+                try:
+                    loaded = plugin.load()
+                    self.manager.register(loaded() if isinstance(loaded, type) else loaded, name=key)
+                    self.manager.check_pending()
+                except Exception as cause:
+                    if self.manager.has_plugin(key):
+                        self.manager.unregister(name=key)
+                    warnings.warn(f"The hook plugin '{name}' of {plugin.package} is left out: {cause}", stacklevel=2)
+
+    def __getattr__(self, hook: str) -> Callable[..., None]:
+        def call(**arguments: Any) -> None:
+            for implementation in getattr(self.manager.hook, hook).get_hookimpls():
+                name = implementation.plugin_name
+                try:
+                    implementation.function(*(arguments[argument] for argument in implementation.argnames))
+                except Exception as cause:
+                    if name not in self._failed:
+                        warnings.warn(f"The hook plugin {name} failed in {hook}: {cause!r}", stacklevel=2)
+                    self._failed.add(name)
+
+        return call

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 
 class Activation(Enum):
@@ -76,12 +77,12 @@ class Trainer:
     training ends after ``max_steps`` steps or ``epochs`` passes over the sample, whichever comes first.
     """
 
-    note: str = ""  # shown in the report
+    remark: str = ""  # shown in the report
     max_steps: int | None = None
     epochs: int | None = None
     batch_size: int = 128
     optimizer: Optimizer = field(default_factory=Optimizer)
-    players: dict[str, Optimizer] = field(default_factory=dict)  # other optimizers for single players
+    players: dict[str, Any] = field(default_factory=dict)  # by player: what differs from ``optimizer``
     schedule: Schedule = field(default_factory=Schedule)
     ema: float | None = None  # decay of the averaged weights that generate; None: the last weights generate
     clip: float | None = None  # largest norm of a player's gradient
@@ -106,3 +107,36 @@ class Device:
 
     name: DeviceName = DeviceName.auto
     threads: int = 1
+
+
+@dataclass
+class Generation:
+    """How the run's own showers are generated."""
+
+    per_energy: int = 2000
+    threshold: float = 0.0
+
+
+@dataclass
+class Evaluation:
+    """How they are judged."""
+
+    threshold: float = 1.0
+
+
+@dataclass
+class Root:
+    """Types of the keys that root configs have beside their groups; each root has some of them."""
+
+    seed: int | None = 0
+    generation: Generation = field(default_factory=Generation)
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    run: str | None = None
+    out: str | None = None
+    n: int | None = None
+    energy: Any = None
+    conditions: str | None = None
+    threshold: float | None = None
+    reference: str | None = None
+    generated: str | None = None
+    unit: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -122,20 +123,41 @@ def load(kind: str, name: str) -> type[Any]:
     return loaded
 
 
+def files_of(plugin: Plugin) -> Traversable:
+    """The folder of a config package; PluginError where the package cannot be imported."""
+    try:
+        return files(plugin.target)
+    except Exception as cause:
+        raise PluginError(
+            f"The config package '{plugin.target}' of {plugin.package} {plugin.version} cannot be imported: "
+            f"{type(cause).__name__}: {cause}. To go on: mend or uninstall {plugin.package}."
+        ) from cause
+
+
 @cache
-def roots() -> tuple[Traversable, ...]:
-    """The core's conf/ and every config package of the group ``calozoo.configs``."""
-    found = [files("calozoo.conf")]
+def roots() -> Mapping[str, Traversable]:
+    """The core's conf/ and every config package of the group ``calozoo.configs`` by its package's name.
+
+    A package that cannot be imported is left out with a warning.
+    """
+    found = {"calozoo": files("calozoo.conf")}
     for candidates in plugins("configs").values():
-        found.extend(files(plugin.target) for plugin in candidates)
-    return tuple(found)
+        for plugin in candidates:
+            try:
+                found[plugin.package] = files_of(plugin)
+            except PluginError as error:
+                warnings.warn(str(error), stacklevel=2)
+    return found
 
 
 @cache
 def groups() -> frozenset[str]:
     """Every config group there is."""
     folders = {
-        item.name for root in roots() for item in root.iterdir() if item.is_dir() and not item.name.startswith("_")
+        item.name
+        for root in roots().values()
+        for item in root.iterdir()
+        if item.is_dir() and not item.name.startswith("_")
     }
     return frozenset(folders | set(KINDS))
 
@@ -143,7 +165,7 @@ def groups() -> frozenset[str]:
 def choices(group: str) -> list[str]:
     """The options of a group, from plugins and YAML files; nothing is imported."""
     found = set(plugins(group)) if group in KINDS else set()
-    for root in roots():
+    for root in roots().values():
         folder = root.joinpath(group) if group else root
         if folder.is_dir():
             found |= {item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml")}

@@ -15,7 +15,7 @@ from yaml import YAMLError
 
 from calozoo.config import plain, versions
 from calozoo.errors import RunError
-from calozoo.files import read_json, write_json, write_text
+from calozoo.files import read_json, refuse_interpolation, write_json, write_text
 
 STAGES = ("train", "generate", "evaluate", "report")
 
@@ -67,6 +67,7 @@ class Run:
             raise RunError(f"Cannot read {self.folder / 'config.yaml'}: {str(cause).splitlines()[0]}") from cause
         if not isinstance(config, DictConfig):
             raise RunError(f"{self.folder / 'config.yaml'} does not hold a configuration.")
+        refuse_interpolation(OmegaConf.to_container(config, resolve=False), self.folder / "config.yaml")
         return config
 
     @property
@@ -80,7 +81,27 @@ class Run:
                 "platform": platform.platform(),
                 "stages": {},
             }
-        return dict(read_json(path))
+        manifest = read_json(path)
+        if not (isinstance(manifest, dict) and isinstance(manifest.get("stages"), dict)):
+            raise RunError(f"{path} is damaged: it does not say which stages are done.")
+        return manifest
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from working in this folder meanwhile; RunError if one does."""
+        try:
+            import fcntl
+        except ImportError:  # Windows: no such lock
+            yield
+            return
+        with (self.folder / "config.yaml").open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as cause:
+                raise RunError(
+                    f"Another process works in {self.folder}; wait for it or choose another folder."
+                ) from cause
+            yield
 
     def done(self, stage: str) -> bool:
         """Whether a stage has left its result."""

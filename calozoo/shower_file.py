@@ -20,12 +20,10 @@ from numpy.typing import NDArray
 from calozoo.errors import DataError
 from calozoo.files import replacing
 from calozoo.geometry import Geometry
-from calozoo.showers import INCIDENT_ENERGY, Showers
+from calozoo.showers import Showers
 
 _ROWS, _VALUES = 8192, 2**24  # rows, and values in them, that are read at a time at most
 _CHUNK = 2**20  # bytes of an HDF5 chunk, which is always read as a whole
-#: Names that files use for columns of ours.
-_ALIASES = {"incident_energies": INCIDENT_ENERGY}
 _MUST = ("showers", "incident_energies")
 
 
@@ -193,6 +191,11 @@ def layer_names(geometry: Geometry) -> str:
     return " ".join(f"{layer.name}:{layer.cells}" for layer in geometry.layers)
 
 
+def _text(file: h5py.File, attribute: str) -> str | None:
+    value = file.attrs.get(attribute)
+    return value.decode(errors="replace") if isinstance(value, bytes) else None if value is None else str(value)
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[h5py.File]:
     if not path.is_file():
@@ -213,6 +216,13 @@ def open_showers(path: Path | str, geometry: Geometry | None = None, unit: Unit 
     Raises :class:`~calozoo.errors.DataError` naming file, dataset and first bad row.
     """
     return ShowerFile(path, geometry, unit)
+
+
+def stated_unit(path: Path | str) -> Unit | None:
+    """The unit that a file states for its energies, or None where it states none."""
+    with _opened(Path(path)) as file:
+        stated = _text(file, "energy_unit")
+    return Unit.__members__.get(stated or "")
 
 
 def write_showers(path: Path | str, geometry: Geometry, blocks: Iterable[Showers], **attributes: str) -> int:

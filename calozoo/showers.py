@@ -71,6 +71,8 @@ class Showers:
         if incident.shape != (n,):
             raise DataError(f"{n} showers need incident energies of shape ({n},), not {incident.shape}.")
         conditions = {name: np.asarray(values) for name, values in self.conditions.items()}
+        if INCIDENT_ENERGY in conditions:
+            raise DataError(f"A condition cannot be called '{INCIDENT_ENERGY}': that is the incident energy itself.")
         for name, values in conditions.items():
             if values.shape != (n,):
                 raise DataError(f"{n} showers need a condition '{name}' of shape ({n},), not {values.shape}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from calozoo.conditions import ConditionOptions, Conditions, chosen
 from calozoo.config import create, options, plain
 from calozoo.errors import ConfigError, DataError, RunError, unknown
-from calozoo.files import read_json, replacing, write_json
+from calozoo.files import read_json, refuse_interpolation, replacing, write_json
 from calozoo.generator import Generator, Space
 from calozoo.geometry import Geometry
 from calozoo.preprocessor import Preprocessor
@@ -57,7 +58,8 @@ class Simulator(nn.Module):
         self.preprocessor.fit(torch.as_tensor(showers.energies, device=device), incident)
         declared = [column.name for column in self.geometry.columns if column.name in showers.conditions]
         self.columns = tuple(dict.fromkeys([*self.conditions.names, *declared]))
-        kept = showers[:_TABLE].columns
+        drawn = np.sort(np.random.default_rng(0).permutation(len(showers))[:_TABLE])  # files may be sorted by energy
+        kept = showers[drawn].columns
         self.table = torch.stack([torch.as_tensor(kept[name].astype(np.float64)) for name in self.columns]).to(device)
 
     def given(self, columns: Mapping[str, Any], n: int) -> dict[str, np.ndarray[Any, Any]]:
@@ -71,7 +73,22 @@ class Simulator(nn.Module):
                 raise DataError(f"{n} showers need '{name}' as one number or {n} of them, not {np.shape(values)}.")
         if INCIDENT_ENERGY in columns and not (np.asarray(columns[INCIDENT_ENERGY]) > 0).all():
             raise DataError("Incident energies must be positive, in MeV.")
+        self._warn_beyond_training(columns)
         return {name: np.broadcast_to(values, (n,)) for name, values in columns.items()}
+
+    def _warn_beyond_training(self, columns: Mapping[str, Any]) -> None:
+        """Energies far from those that were trained on give showers that nothing vouches for."""
+        if INCIDENT_ENERGY not in columns or not self.table.shape[1]:
+            return
+        seen = self.table[self.columns.index(INCIDENT_ENERGY)]
+        low, high = float(seen.min()), float(seen.max())
+        asked = np.asarray(columns[INCIDENT_ENERGY])
+        if asked.min() < low * (1 - 1e-6) or asked.max() > high * (1 + 1e-6):
+            warnings.warn(
+                f"Incident energies of {asked.min():.6g} to {asked.max():.6g} MeV were asked for, and the training saw "
+                f"{low:.6g} to {high:.6g} MeV: beyond that the showers are extrapolated.",
+                stacklevel=3,
+            )
 
     def generate(
         self, n: int, columns: Mapping[str, Any], *, seed: int = 0, threshold: float = 0.0
@@ -124,6 +141,7 @@ class Simulator(nn.Module):
         """Read what :meth:`save` wrote; names are looked up in the registry, so no file can name code to run."""
         folder = Path(folder)
         content = read_json(folder / "simulator.json")
+        refuse_interpolation(content, folder / "simulator.json")
         try:
             if content["format"] != _FORMAT:
                 raise RunError(f"{folder}/simulator.json has format {content['format']}; this version reads {_FORMAT}.")
@@ -151,8 +169,8 @@ def find_device(name: str) -> torch.device:
     if name == "gpu" and not torch.cuda.is_available():
         built = "this build of torch has no CUDA" if torch.version.cuda is None else "torch finds no CUDA device"
         raise ConfigError(f"device=gpu was asked for, and {built}. Use device=cpu or device=auto.")
-    if name == "mps" and not torch.backends.mps.is_available():
-        raise ConfigError("device=mps was asked for, and torch finds no Apple GPU here. Use device=cpu or device=auto.")
+    if name == "mps":
+        raise ConfigError("device=mps does not work: conditions are kept in float64, which MPS lacks. Use device=cpu.")
     if name == "gpu" or (name == "auto" and torch.cuda.is_available()):
         return torch.device("cuda")
-    return torch.device("mps" if name == "mps" else "cpu")
+    return torch.device("cpu")

@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 import platform
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from calozoo import checkpoint, generation, hooks
+from calozoo import checkpoint, generation
 from calozoo.config import create, options, plain
 from calozoo.critic import Critic
-from calozoo.data import DataSource, Rows, Split, everything
+from calozoo.data import DataSource, Rows, Split, everything, some
 from calozoo.errors import ConfigError, RunError, unknown
 from calozoo.evaluation import evaluate as score
 from calozoo.files import read_json, write_json
 from calozoo.geometry import Geometry
+from calozoo.hooks import Observers
 from calozoo.metric import Metric
 from calozoo.options import Device, Trainer
 from calozoo.report.page import Sample, write_report
 from calozoo.run import STAGES, Run
-from calozoo.shower_file import Unit, open_showers
+from calozoo.shower_file import Unit, open_showers, stated_unit
 from calozoo.showers import Showers
 from calozoo.simulator import Simulator, find_device
 from calozoo.training import check, chosen_rows
 from calozoo.training import train as train_players
 
-_MOST = 200_000  # held-out showers that a run is judged on at most, which bounds its memory
+_MEMORY = 1 << 28  # bytes
 
 
 class Job:
@@ -40,7 +41,7 @@ class Job:
     def __init__(self, config: DictConfig, folder: Path) -> None:
         self.config, self.folder = config, folder
         self.device = _device(config)
-        torch.manual_seed(config.seed)
+        torch.manual_seed(_seed(config.seed))
         self.simulator = Simulator(config).to(self.device)
         self.geometry = self.simulator.geometry
         self.source: DataSource = create("data", config.data, self.geometry)
@@ -50,50 +51,63 @@ class Job:
         self.metrics = _metrics(config.metric, self.geometry)
         self.trainer: Trainer = options(config.trainer, Trainer, "trainer")
         check(self.simulator.generator.players(self.critics), self.trainer)
-        self.hooks = hooks.manager()
+        self.hooks = Observers()
 
     def carry_out(self, stages: tuple[str, ...]) -> None:
         """Do those of ``stages`` that have not left their result yet."""
         training = chosen_rows(self.source.open(Split.train), self.trainer, self.config.seed)
         self.source.open(Split.test)
         run = Run.create(self.folder, self.config)
-        self.note(run)
-        error: BaseException | None = None
-        try:
-            for stage in stages:
-                if not run.done(stage):
-                    getattr(self, f"_{stage}")(run, *([training] if stage == "train" else []))
-        except BaseException as cause:
-            error = cause
-            raise
-        finally:
-            self.hooks.hook.run_finished(folder=self.folder, error=error)
+        self._work(run, tuple(stage for stage in stages if not run.done(stage)), training)
 
-    def note(self, run: Run) -> None:
+    def again(self, run: Run, stage: str) -> None:
+        """Do one stage again, from what the stage before it left."""
+        self._work(run, (stage,), None)
+
+    def _work(self, run: Run, stages: tuple[str, ...], training: Rows | None) -> None:
+        error: BaseException | None = None
+        with run.locked():
+            try:
+                self._note(run)
+                for stage in stages:
+                    getattr(self, f"_{stage}")(run, *([training] if stage == "train" else []))
+            except BaseException as cause:
+                error = cause
+                raise
+            finally:
+                self.hooks.run_finished(folder=run.folder, error=error)
+
+    def _note(self, run: Run) -> None:
         """Write down what the run rests on; refuse to go on with other data."""
         manifest, fingerprint = run.manifest, self.source.fingerprint
         if manifest.setdefault("data", fingerprint) != fingerprint:
             raise RunError(
                 f"The data have changed since {run.folder} was begun. Choose another hydra.run.dir or delete it."
             )
-        manifest["device"] = (
-            torch.cuda.get_device_name() if self.device.type == "cuda" else platform.processor() or "cpu"
-        )
-        manifest["threads"], manifest["seed"] = torch.get_num_threads(), self.config.seed
+        if HydraConfig.initialized() and "command" not in manifest:
+            manifest["command"] = shlex.join(["calozoo", *HydraConfig.get().overrides.task])
         write_json(run.folder / "manifest.json", manifest)
 
+    @property
+    def _where(self) -> dict[str, Any]:
+        """What a stage computes on, for the manifest."""
+        name = (
+            torch.cuda.get_device_name() if self.device.type == "cuda" else platform.processor() or platform.machine()
+        )
+        return {"device": f"{self.device.type} ({name})", "threads": torch.get_num_threads()}
+
     def _train(self, run: Run, rows: Rows) -> None:
-        with run.stage("train", self.hooks.hook) as facts:
-            self.simulator.fit(rows.rows(slice(0, min(len(rows), _MOST))))
+        with run.stage("train", self.hooks) as facts:
+            self.simulator.fit(everything(some(rows, self._most)))
             result = train_players(
-                self.simulator, self.critics, rows, self.trainer, run=run, hooks=self.hooks.hook, seed=self.config.seed
+                self.simulator, self.critics, rows, self.trainer, run=run, hooks=self.hooks, seed=self.config.seed
             )
             self.simulator.save(run.checkpoints)
-            facts |= asdict(result)
+            facts |= asdict(result) | self._where
         checkpoint.clear(run.checkpoints)
 
     def _generate(self, run: Run) -> None:
-        with run.stage("generate", self.hooks.hook) as facts:
+        with run.stage("generate", self.hooks) as facts:
             simulator = Simulator.load(run.checkpoints, self.device)
             columns = generation.held_out(self.reference, simulator.columns, self.config.generation.per_energy)
             facts["showers"] = generation.generate(
@@ -101,32 +115,34 @@ class Job:
                 len(columns["incident_energy"]),
                 columns,
                 run.showers,
-                hooks=self.hooks.hook,
+                hooks=self.hooks,
                 seed=self.config.seed,
                 threshold=self.config.generation.threshold,
             )
 
     def _evaluate(self, run: Run) -> None:
-        with run.stage("evaluate", self.hooks.hook):
+        with run.stage("evaluate", self.hooks):
             threshold = self.config.evaluation.threshold
-            scores = score(
-                self.metrics, self._held_out, self._generated(run), threshold=threshold, hooks=self.hooks.hook
-            )
-            write_json(run.scores, scores)
+            scores = score(self.metrics, self._held_out, self._generated(run), threshold=threshold, hooks=self.hooks)
+            write_json(run.scores, {**scores, "config": plain(self.config.metric)})
 
     def _report(self, run: Run) -> None:
-        with run.stage("report", self.hooks.hook):
+        with run.stage("report", self.hooks):
             threshold = self.config.evaluation.threshold
-            generated = {
-                self.config.model.name: Sample(self._generated(run).above(threshold), read_json(run.scores), run)
-            }
-            write_report(run.folder, self.metrics, self._held_out.above(threshold), generated)
+            scores = read_json(run.scores)
+            metrics = _metrics(scores.get("config", {}), self.geometry)
+            sample = Sample(self._generated(run).above(scores.get("threshold", threshold)), scores, run)
+            write_report(run.folder, metrics, self._held_out.above(threshold), {self.config.model.name: sample})
+
+    @property
+    def _most(self) -> int:
+        """Showers that are held in memory at most for a fit or a comparison."""
+        return max(1000, _MEMORY // (4 * self.geometry.cells))
 
     @property
     def reference(self) -> Rows:
-        """The held-out showers, or the first of them where there are very many."""
-        rows = self.source.open(Split.test)
-        return rows if len(rows) <= _MOST else _First(rows)
+        """The held-out showers, or some of them where there are very many."""
+        return some(self.source.open(Split.test), self._most)
 
     @property
     def _held_out(self) -> Showers:
@@ -134,19 +150,6 @@ class Job:
 
     def _generated(self, run: Run) -> Showers:
         return everything(open_showers(run.showers, self.geometry))
-
-
-class _First:
-    """The first rows of a large sample."""
-
-    def __init__(self, whole: Rows) -> None:
-        self.whole = whole
-
-    def __len__(self) -> int:
-        return _MOST
-
-    def rows(self, index: Any) -> Showers:
-        return self.whole.rows(np.arange(_MOST)[index])
 
 
 def run(config: DictConfig) -> None:
@@ -169,25 +172,35 @@ def generate(config: DictConfig) -> None:
     if not run.done("train"):
         raise RunError(f"The run {config.run} is not trained. Go on with: calozoo train run={config.run}")
     if config.out is None:
+        _unused(
+            config, "generate", ("energy", "n", "conditions", "seed", "threshold"), "add out=FILE.h5 for other showers"
+        )
         _again(config, "generate", device=config.device)
         return
-    n, columns = generation.from_options(plain(config.energy), config.n, config.conditions)
+    n = 1000 if config.n is None else config.n
+    n, columns = generation.from_options(plain(config.energy), n, config.conditions)
     simulator = Simulator.load(run.checkpoints, _device(config))
     generation.generate(
         simulator,
         n,
         columns,
         Path(config.out),
-        hooks=hooks.manager().hook,
-        seed=config.seed,
-        threshold=config.threshold,
+        hooks=Observers(),
+        seed=_seed(config.seed or 0),
+        threshold=config.threshold or 0.0,
     )
 
 
 def evaluate(config: DictConfig) -> None:
     """``calozoo evaluate``: a run's showers again, or any two shower files."""
     if config.run is not None:
-        _again(config, "evaluate", metric=config.metric)
+        _unused(
+            config, "evaluate", ("reference", "generated", "geometry", "unit", "out"), "leave out run= for two files"
+        )
+        own = Run.open(config.run).config
+        chosen = any(override.lstrip("+~").startswith("metric") for override in HydraConfig.get().overrides.task)
+        threshold = own.evaluation.threshold if config.threshold is None else config.threshold
+        _again(config, "evaluate", metric=config.metric if chosen else own.metric, evaluation={"threshold": threshold})
         return
     missing = [key for key in ("reference", "generated", "geometry", "out") if not config.get(key)]
     if missing:
@@ -195,17 +208,19 @@ def evaluate(config: DictConfig) -> None:
             f"calozoo evaluate lacks {', '.join(f'{key}=' for key in missing)}. Give run=FOLDER, or reference=FILE.h5 "
             "generated=FILE.h5 geometry=NAME out=FOLDER."
         )
-    if config.unit not in Unit.__members__:
+    if config.unit is not None and config.unit not in Unit.__members__:
         raise ConfigError(unknown("unit", config.unit, Unit.__members__))
     geometry: Geometry = create("geometry", config.geometry)
     metrics = _metrics(config.metric, geometry)
-    unit, out = Unit[config.unit], Path(config.out)
-    reference = everything(open_showers(config.reference, geometry, unit))
-    generated = everything(open_showers(config.generated, geometry, unit))
-    scores = score(metrics, reference, generated, threshold=config.threshold, hooks=hooks.manager().hook)
+    out, threshold = Path(config.out), 1.0 if config.threshold is None else config.threshold
+    reference, generated = (
+        everything(open_showers(path, geometry, stated_unit(path) or Unit[config.unit or "MeV"]))
+        for path in (config.reference, config.generated)
+    )
+    scores = score(metrics, reference, generated, threshold=threshold, hooks=Observers())
     write_json(out / "scores.json", scores)
-    sample = Sample(generated.above(config.threshold), scores, None)
-    write_report(out, metrics, reference.above(config.threshold), {Path(config.generated).stem: sample})
+    sample = Sample(generated.above(threshold), scores, None)
+    write_report(out, metrics, reference.above(threshold), {Path(config.generated).stem: sample})
 
 
 def report(config: DictConfig) -> None:
@@ -213,7 +228,7 @@ def report(config: DictConfig) -> None:
     _again(config, "report")
 
 
-def _again(config: DictConfig, stage: str, **instead: DictConfig) -> None:
+def _again(config: DictConfig, stage: str, **instead: Any) -> None:
     """Do one stage of a run folder again, from what the stage before it left."""
     run = Run.open(config.run)
     before = STAGES[STAGES.index(stage) - 1]
@@ -221,12 +236,26 @@ def _again(config: DictConfig, stage: str, **instead: DictConfig) -> None:
         raise RunError(
             f"The run {config.run} has not done '{before}' yet. Go on with: calozoo {before} run={config.run}"
         )
-    job = Job(OmegaConf.create(dict(run.config) | instead), run.folder)
-    getattr(job, f"_{stage}")(run)
+    Job(OmegaConf.create(dict(run.config) | instead), run.folder).again(run, stage)
+
+
+def _unused(config: DictConfig, command: str, keys: tuple[str, ...], remedy: str) -> None:
+    """Refuse options that would have no effect."""
+    given = [key for key in keys if config.get(key) is not None]
+    if given:
+        raise ConfigError(
+            f"calozoo {command} run={config.run} has no use for {', '.join(f'{k}=' for k in given)}: {remedy}."
+        )
 
 
 def _metrics(nodes: Mapping[str, Any], geometry: Geometry) -> dict[str, Metric]:
     return {str(name): create("metric", node, geometry) for name, node in nodes.items()}
+
+
+def _seed(seed: int | None) -> int:
+    if seed is None or seed < 0:
+        raise ConfigError(f"seed must be 0 or a positive number, not {seed}.")
+    return seed
 
 
 def _device(config: DictConfig) -> torch.device:

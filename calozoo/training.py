@@ -17,9 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from calozoo import checkpoint
+from calozoo.config import options as checked
+from calozoo.config import plain
 from calozoo.critic import Critic
-from calozoo.data import Part, Rows
-from calozoo.errors import ConfigError, RunError, unknown
+from calozoo.data import Part, Rows, everything, some
+from calozoo.errors import ConfigError, RunError, Stopped, unknown
 from calozoo.generator import Batch, Player
 from calozoo.options import Optimizer, OptimizerName, Schedule, ScheduleName, Trainer
 from calozoo.run import Run
@@ -28,6 +30,7 @@ from calozoo.simulator import Simulator
 
 _IN_MEMORY = 2 << 30  # bytes of preprocessed showers that are kept as tensors; larger samples are streamed
 _CHUNK = 256  # neighbouring rows that a streamed sample reads together
+_START = 20_000  # showers, drawn evenly, that models and critics are initialised from
 _REMEDY = "A smaller trainer.optimizer.lr or trainer.clip=1 usually helps."
 _POOL = 256  # chunks that are shuffled together
 
@@ -130,6 +133,13 @@ def optimizer(parameters: Any, options: Optimizer) -> torch.optim.Optimizer:
             return torch.optim.Adadelta(parameters, **common)
 
 
+def own(options: Trainer, player: str) -> Optimizer:
+    """A player's optimizer: the trainer's, with what ``trainer.players`` changes for it."""
+    changed = {**plain(options.optimizer), **plain(options.players.get(player) or {})}
+    found: Optimizer = checked(changed, Optimizer, f"trainer.players.{player}")
+    return found
+
+
 def rate(schedule: Schedule, step: int, steps: int) -> float:
     """The factor on the learning rate at ``step`` of ``steps``.
 
@@ -167,7 +177,7 @@ def train(
     device = simulator.table.device
     sampler = Sampler(simulator, rows, options.batch_size, seed)
     torch.manual_seed(seed)
-    start = sampler.encode(rows.rows(slice(0, min(len(rows), 20_000))))
+    start = sampler.encode(everything(some(rows, _START)))
     simulator.generator.initialise(start)
     for critic in critics.values():
         critic.initialise(start)
@@ -177,7 +187,7 @@ def train(
     limits = [options.max_steps, options.epochs and math.ceil(options.epochs * per_epoch)]
     steps = min(limit for limit in limits if limit is not None)
 
-    optimizers = {p.name: optimizer(p.parameters, options.players.get(p.name, options.optimizer)) for p in players}
+    optimizers = {player.name: optimizer(player.parameters, own(options, player.name)) for player in players}
     rates = {name: [group["lr"] for group in opt.param_groups] for name, opt in optimizers.items()}
     random = torch.Generator(device).manual_seed(seed)
     whole = nn.ModuleDict(
@@ -192,13 +202,19 @@ def train(
         for name, opt in optimizers.items():
             opt.load_state_dict(saved["optimizers"][name])
         averaged = {name: tensor.clone() for name, tensor in saved["averaged"].items()}
-        random.set_state(saved["random"].cpu())
+        try:
+            random.set_state(saved["random"].cpu())
+        except RuntimeError as cause:
+            raise RunError(f"{run.folder} was begun on another kind of device; go on there, with device=.") from cause
         sampler.state = saved["sampler"]
         step = saved["step"]
 
-    def save() -> None:
+    def refuse_infinite() -> None:
         if not all(bool(torch.isfinite(parameter).all()) for parameter in whole.parameters()):
             raise RunError(f"The training diverged: weights are no longer finite at step {step}. {_REMEDY}")
+
+    def save() -> None:
+        refuse_infinite()
         state = {
             "step": step,
             "weights": whole.state_dict(),
@@ -250,11 +266,12 @@ def train(
                     last_save = perf_counter()
             if asked:
                 save()
-                raise RunError(f"Stopped at step {step} of {steps}; the same command goes on from there.")
+                raise Stopped(f"Stopped at step {step} of {steps}; the same command goes on from there.")
     if averaged:
         with torch.no_grad():
             for name, parameter in simulator.generator.named_parameters():
                 parameter.copy_(averaged[name])
+    refuse_infinite()
     counts = {player.name: sum(p.numel() for p in player.parameters) for player in players}
     return Training(steps, steps / per_epoch, len(rows), counts)
 
@@ -289,6 +306,13 @@ def check(players: tuple[Player, ...], options: Trainer) -> None:
         raise ConfigError("A training needs an end: set trainer.max_steps or trainer.epochs to a positive number.")
     if options.batch_size < 1 or options.log_every < 1:
         raise ConfigError("trainer.batch_size and trainer.log_every must be at least 1.")
+    if options.ema is not None and not 0 <= options.ema < 1:
+        raise ConfigError(f"trainer.ema must lie in [0, 1), not {options.ema}.")
+    for player in players:
+        try:
+            optimizer([nn.Parameter(torch.zeros(1))], own(options, player.name))
+        except ValueError as cause:
+            raise ConfigError(f"The optimizer of player '{player.name}' cannot be made: {cause}.") from cause
 
 
 def _means(sums: Mapping[tuple[str, str], Tensor], counted: int, step: int) -> dict[str, dict[str, float]]:

@@ -182,7 +182,7 @@ def test_gpu_without_one_is_an_error(calozoo: Call, tmp_path: Path, monkeypatch:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert "device=gpu was asked for" in one_line(calozoo("model=vae", "device=gpu"))
-    assert "device=mps was asked for" in one_line(calozoo("model=vae", "device=mps"))
+    assert "device=mps does not work" in one_line(calozoo("model=vae", "device=mps"))
 
 
 @pytest.mark.parametrize(
@@ -287,3 +287,78 @@ def test_every_choice_can_be_shown_as_config(calozoo: Call) -> None:
     assert outcome.status == 0, outcome.err
     assert "penalty: 0.0001" in outcome.out
     assert "conditions" in outcome.out
+
+
+# ---- what a review found -------------------------------------------------------------------------------------------
+
+
+def test_a_failed_command_leaves_the_working_folder(
+    calozoo: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert calozoo("generate", "run=nowhere").status == 1
+    assert tmp_path.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("model=vae", "experiment=nope"), "no experiment 'nope'"),
+        (("model=vae", "seed=abc"), "seed.*abc"),
+        (("model=vae", "seed=-1"), "seed must be 0 or a positive number"),
+        (("model=vae", "generation.per_energy=abc"), "generation.per_energy.*abc"),
+        (("model=vae", "trainer.optimizer.lr=-1"), "optimizer of player 'vae' cannot be made.*learning rate"),
+        (("model=vae", "trainer.ema=2"), "trainer.ema must lie in"),
+        (("model=vae", "model.latent_size=-3"), "model 'vae' cannot be made"),
+        (("model=vae", "+trainer.players.vea.lr=1"), "no player of this model 'vea'. Did you mean 'vae'"),
+        (("generate", "run=x", "n=abc"), "n: .*abc"),
+    ],
+)
+def test_more_bad_commands(
+    calozoo: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], reason: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    outcome = calozoo(*arguments)
+    assert re.search(reason, one_line(outcome)), outcome.err
+    assert outcome.status == 2
+
+
+def test_options_without_effect_are_refused(calozoo: Call, finished_run: Path) -> None:
+    assert "has no use for energy=, n=" in one_line(calozoo("generate", f"run={finished_run}", "energy=65536", "n=10"))
+    assert "has no use for out=" in one_line(calozoo("evaluate", f"run={finished_run}", "out=there"))
+
+
+def test_evaluate_keeps_the_metrics_of_the_run_unless_told(calozoo: Call, finished_run: Path) -> None:
+    assert calozoo("evaluate", f"run={finished_run}").status == 0
+    assert list(read(finished_run / "scores.json")["metrics"]) == ["ks", "response"]
+    assert calozoo("evaluate", f"run={finished_run}", "metric=[wasserstein]").status == 0
+    assert calozoo("report", f"run={finished_run}").status == 0
+    assert "wasserstein" in (finished_run / "report.html").read_text()
+
+
+def test_other_data_are_refused_at_every_stage(calozoo: Call, shower_path: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert calozoo("model=vae", "data=hdf5", f"data.path={shower_path}", *QUICK, f"hydra.run.dir={run}").status == 0
+    from calozoo import open_showers as reopened
+    from calozoo import write_showers
+    from calozoo.config import create
+
+    write_showers(
+        shower_path, create("geometry", {"name": "atlas_barrel"}), [reopened(shower_path).rows(slice(0, 200))]
+    )
+    assert "data have changed" in one_line(calozoo("evaluate", f"run={run}", "metric=[response]"))
+
+
+def test_a_strangers_run_folder_reads_and_writes_nothing_outside(calozoo: Call, finished_run: Path) -> None:
+    losses = finished_run / "losses.jsonl"
+    losses.write_text(losses.read_text().replace('"vae"', '"x/../../../pwned"'))
+    assert calozoo("report", f"run={finished_run}").status == 0
+    assert not list(finished_run.parent.parent.rglob("pwned*"))
+    config = finished_run / "config.yaml"
+    config.write_text(config.read_text().replace("remark: quick", "remark: ${oc.env:HOME} quick"))
+    assert "holds an interpolation" in one_line(calozoo("report", f"run={finished_run}"))
+
+
+def test_a_single_players_optimizer_can_be_changed(calozoo: Call) -> None:
+    outcome = calozoo("model=wgan_gp", "+trainer.players.critics.lr=1e-4", "--cfg", "job")
+    assert outcome.status == 0, outcome.err

@@ -136,8 +136,12 @@ def test_a_run_folder_is_named_by_what_matters(monkeypatch: pytest.MonkeyPatch) 
     ]
     assert len({first, *others}) == 5
     assert run_folder(compose("model=vae", "seed=1")).startswith("vae-atlas_barrel-seed1-")
-    monkeypatch.setattr("calozoo.config.versions", lambda: {"calozoo": "99"})
-    assert run_folder(compose("model=vae")) != first
+    monkeypatch.setattr("calozoo.config.version", lambda package: "99" if package == "calozoo-gflash" else "1")
+    unused = run_folder(compose("model=vae"))
+    monkeypatch.setattr("calozoo.config.version", lambda package: "99" if package == "calozoo-vae" else "1")
+    assert run_folder(compose("model=vae")) != unused
+    monkeypatch.setattr("calozoo.config.version", lambda package: "1")
+    assert run_folder(compose("model=vae")) == unused
 
 
 CHOICES = [(group, choice) for group in sorted(registry.groups()) for choice in registry.choices(group)]

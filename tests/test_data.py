@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calozoo import ConfigError, DataError, Fractions, Showers, Split, part
+from calozoo import ConfigError, DataError, Showers, Split, SplitFractions, take_split
 
 
 class Memory:
@@ -18,8 +18,8 @@ class Memory:
         return Showers(np.ones((len(picked), 2)), picked + 1.0)
 
 
-def rows(split: Split, n: int = 100, fractions: Fractions | None = None) -> set[float]:
-    chosen = part(Memory(n), split, fractions or Fractions())
+def rows(split: Split, n: int = 100, fractions: SplitFractions | None = None) -> set[float]:
+    chosen = take_split(Memory(n), split, fractions or SplitFractions())
     return set(chosen.rows(slice(0, len(chosen))).incident_energies.tolist())
 
 
@@ -31,20 +31,20 @@ def test_splits_are_disjoint_and_complete() -> None:
 
 def test_a_split_depends_on_its_seed_alone() -> None:
     assert rows(Split.test) == rows(Split.test)
-    assert rows(Split.test) != rows(Split.test, fractions=Fractions(seed=1))
+    assert rows(Split.test) != rows(Split.test, fractions=SplitFractions(seed=1))
 
 
 def test_rows_come_in_the_order_of_the_file() -> None:
-    chosen = part(Memory(50), Split.train, Fractions())
+    chosen = take_split(Memory(50), Split.train, SplitFractions())
     assert (np.diff(chosen.rows(slice(0, 35)).incident_energies) > 0).all()
 
 
 def test_an_empty_split_is_refused() -> None:
     with pytest.raises(DataError, match="validation split of 4 showers is empty"):
-        part(Memory(4), Split.validation, Fractions(train=0.9, validation=0.0))
+        take_split(Memory(4), Split.validation, SplitFractions(train=0.9, validation=0.0))
 
 
 @pytest.mark.parametrize(("train", "validation"), [(0.0, 0.5), (0.9, 0.2), (0.5, -0.1)])
 def test_impossible_fractions_are_refused(train: float, validation: float) -> None:
     with pytest.raises(ConfigError, match="A split needs"):
-        part(Memory(4), Split.train, Fractions(train, validation))
+        take_split(Memory(4), Split.train, SplitFractions(train, validation))

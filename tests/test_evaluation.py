@@ -9,7 +9,7 @@ import pytest
 
 from calozoo import DataError, Direction, Metric, Score, Showers, Value
 from calozoo.evaluation import evaluate
-from calozoo.hooks import hookimpl, manager
+from calozoo.hooks import Observers, hookimpl
 from calozoo.testing import ToyGeometry, toy_showers
 
 REFERENCE = toy_showers(101, seed=1)
@@ -56,7 +56,7 @@ class Never(Metric):
 
 
 def scores(**metrics: Any) -> Any:
-    return evaluate(metrics, REFERENCE, toy_showers(50, seed=2), threshold=10.0, hooks=manager([]).hook)
+    return evaluate(metrics, REFERENCE, toy_showers(50, seed=2), threshold=10.0, hooks=Observers([]))
 
 
 def test_the_floor_is_one_half_of_the_reference_against_the_other() -> None:
@@ -109,8 +109,8 @@ def test_hooks_hear_of_each_metric() -> None:
         def metric_scored(self, name: str, done: int, total: int) -> None:
             calls.append((name, done, total))
 
-    hooks = manager([])
-    hooks.register(Watch())
+    hooks = Observers([])
+    hooks.manager.register(Watch())
     metrics = {"odd": Odd(ToyGeometry()), "never": Never(ToyGeometry())}
-    evaluate(metrics, REFERENCE, REFERENCE, threshold=0.0, hooks=hooks.hook)
+    evaluate(metrics, REFERENCE, REFERENCE, threshold=0.0, hooks=hooks)
     assert calls == [("odd", 1, 2), ("never", 2, 2)]

@@ -8,7 +8,7 @@ import pytest
 
 from calozoo.errors import ConfigError, DataError
 from calozoo.generation import from_options, generate, held_out
-from calozoo.hooks import hookimpl, manager
+from calozoo.hooks import Observers, hookimpl
 from calozoo.shower_file import open_showers
 from calozoo.showers import Showers
 from calozoo.testing import toy_showers
@@ -84,10 +84,10 @@ def test_showers_are_streamed_into_a_file(barrel: Any, tmp_path: Path) -> None:
     showers = toy_showers(50, geometry=barrel)
     simulator = make_simulator("vae", showers)
     simulator.generator.initialise(Sampler(simulator, Memory(showers), 50, seed=0).next())
-    hooks, watch = manager([]), Watch()
-    hooks.register(watch)
+    hooks, watch = Observers([]), Watch()
+    hooks.manager.register(watch)
     columns = {"incident_energy": np.full(1500, 4096.0), "unknown": np.zeros(1500)}
-    assert generate(simulator, 1500, columns, tmp_path / "out.h5", hooks=hooks.hook, seed=5, threshold=1.0) == 1500
+    assert generate(simulator, 1500, columns, tmp_path / "out.h5", hooks=hooks, seed=5, threshold=1.0) == 1500
     assert watch.calls == [(1024, 1500), (1500, 1500)]
     written = open_showers(tmp_path / "out.h5", barrel).rows(slice(0, 1500))
     direct = Showers.concatenate(simulator.generate(1500, {"incident_energy": 4096.0}, seed=5, threshold=1.0))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from calozoo.hooks import Hooks, manager
+from calozoo.hooks import Hooks, Observers
 
 Install = Callable[..., None]
 SPECS = [name for name, value in vars(Hooks).items() if inspect.isfunction(value) and not name.startswith("_")]
@@ -31,9 +31,9 @@ def test_there_are_hooks_and_each_is_documented() -> None:
 
 def test_a_plugin_is_called(install: Install) -> None:
     install("calozoo-mine", {"hooks mine": "mine_hooks"}, mine_hooks=GOOD)
-    hooks = manager(["mine"])
-    hooks.hook.showers_generated(done=1, total=2)
-    assert hooks.get_plugin("calozoo-mine:mine").calls == [(1, 2)]
+    hooks = Observers(["mine"])
+    hooks.showers_generated(done=1, total=2)
+    assert hooks.manager.get_plugin("calozoo-mine:mine").calls == [(1, 2)]
 
 
 @pytest.mark.parametrize(
@@ -54,15 +54,15 @@ def test_a_broken_plugin_is_left_out_with_a_warning(install: Install, source: st
     install("calozoo-mine", {"hooks mine": target}, mine_hooks=source)
     install("calozoo-good", {"hooks good": "good_hooks"}, good_hooks=GOOD)
     with pytest.warns(UserWarning, match=rf"'mine' of calozoo-mine is left out: (.|\n)*{reason}"):
-        hooks = manager()
-    names = {name for name, _ in hooks.list_name_plugin()}
+        hooks = Observers()
+    names = {name for name, _ in hooks.manager.list_name_plugin()}
     assert {"calozoo-good:good", "calozoo-hooks:losses", "calozoo-hooks:progress"} <= names
-    hooks.hook.showers_generated(done=1, total=2)
-    assert hooks.get_plugin("calozoo-good:good").calls == [(1, 2)]
+    hooks.showers_generated(done=1, total=2)
+    assert hooks.manager.get_plugin("calozoo-good:good").calls == [(1, 2)]
 
 
 def test_the_losses_are_noted(tmp_path: Path) -> None:
-    hook = manager(["losses"]).hook
+    hook = Observers(["losses"])
     hook.training_started(folder=tmp_path, step=0, steps=9)
     for step in (3, 6, 9):
         hook.losses_logged(folder=tmp_path, step=step, epoch=step / 3, losses={"one": {"term": step / 7}})
@@ -73,7 +73,7 @@ def test_the_losses_are_noted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("step", "kept"), [(0, []), (6, [3, 6]), (7, [3, 6]), (9, [3, 6, 9])])
 def test_a_resumed_training_forgets_what_came_after(tmp_path: Path, step: int, kept: list[int]) -> None:
-    hook = manager(["losses"]).hook
+    hook = Observers(["losses"])
     hook.training_started(folder=tmp_path, step=0, steps=9)
     for at in (3, 6, 9):
         hook.losses_logged(folder=tmp_path, step=at, epoch=0.0, losses={})
@@ -90,7 +90,7 @@ def test_the_progress_of_a_run_is_shown(
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR" if terminal else "NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "200")
-    hook = manager(["progress"]).hook
+    hook = Observers(["progress"])
     hook.stage_started(stage="train", folder=tmp_path)
     hook.training_started(folder=tmp_path, step=0, steps=40)
     hook.losses_logged(folder=tmp_path, step=20, epoch=1.0, losses={"critic": {"a": 1.25, "b": 2.0}})
@@ -115,9 +115,9 @@ def test_the_progress_of_a_run_is_shown(
 
 def test_a_run_that_dies_leaves_the_terminal_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
-    hooks = manager(["progress"])
-    hooks.hook.stage_started(stage="train", folder=tmp_path)
-    display = hooks.get_plugin("calozoo-hooks:progress")
+    hooks = Observers(["progress"])
+    hooks.stage_started(stage="train", folder=tmp_path)
+    display = hooks.manager.get_plugin("calozoo-hooks:progress")
     assert display.progress is not None
-    hooks.hook.run_finished(folder=tmp_path, error=RuntimeError())
+    hooks.run_finished(folder=tmp_path, error=RuntimeError())
     assert display.progress is None

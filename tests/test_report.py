@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from calozoo import DataError, Metric, Score, Showers, Value
 from calozoo.evaluation import evaluate
-from calozoo.hooks import manager
+from calozoo.hooks import Observers
 from calozoo.report.page import Sample, write_report
 from calozoo.run import Run
 from calozoo.testing import ToyGeometry, toy_showers
@@ -79,8 +79,8 @@ def test_links_within_the_page_lead_somewhere(whole_run: Path) -> None:
 def test_the_page_says_how_the_run_was_made(whole_run: Path) -> None:
     text = Page(whole_run / "report.html").text
     run = Run(whole_run)
-    assert run.config.trainer.note in text
-    assert "model=vae geometry=atlas_barrel" in text
+    assert run.config.trainer.remark in text
+    assert "calozoo model=vae data=hdf5" in text
     assert all(f"{package} {version}" in text for package, version in run.manifest["versions"].items())
     assert "max_steps: 3" in text
 
@@ -113,7 +113,7 @@ def two_samples(folder: Path) -> Path:
     samples = {}
     for label in ("one", "a very long label that has to find its place on a small screen all the same"):
         showers = toy_showers(40, seed=len(label))
-        scores = evaluate(metrics, reference, showers, threshold=0.0, hooks=manager([]).hook)
+        scores = evaluate(metrics, reference, showers, threshold=0.0, hooks=Observers([]))
         samples[label] = Sample(showers, json.loads(json.dumps(scores)), None)
     with pytest.warns(UserWarning, match="'refuses' has no figures: Too few"):
         write_report(folder, metrics, reference, samples)

@@ -9,7 +9,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from calozoo.errors import RunError
-from calozoo.hooks import hookimpl, manager
+from calozoo.hooks import Observers, hookimpl
 from calozoo.run import STAGES, Run
 from calozoo.shower_file import write_showers
 from calozoo.testing import toy_showers
@@ -77,18 +77,18 @@ class Watch:
 
 
 def test_stages_are_noted_when_they_end_well(tmp_path: Path) -> None:
-    hooks, watch = manager([]), Watch()
-    hooks.register(watch)
+    hooks, watch = Observers([]), Watch()
+    hooks.manager.register(watch)
     run = Run.create(tmp_path, CONFIG)
     for stage in STAGES:
-        with run.stage(stage, hooks.hook) as facts:
+        with run.stage(stage, hooks) as facts:
             facts["n"] = 5
     assert list(run.manifest["stages"]) == list(STAGES)
     assert run.manifest["stages"]["train"]["n"] == 5
-    with pytest.raises(ValueError, match="killed"), run.stage("generate", hooks.hook):
+    with pytest.raises(ValueError, match="killed"), run.stage("generate", hooks):
         raise ValueError("killed")
     assert run.done("report")
-    with run.stage("generate", hooks.hook):
+    with run.stage("generate", hooks):
         pass
     assert list(run.manifest["stages"]) == ["train", "generate"]  # what rests on it is to be made again
     assert watch.calls[:2] == [("started", "train"), ("finished", "train")]

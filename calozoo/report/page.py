@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import math
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
-from calozoo.errors import DataError
+from calozoo.errors import DataError, RunError
 from calozoo.files import replacing, write_text
 from calozoo.metric import Direction, Metric
 from calozoo.run import Run
@@ -60,8 +60,8 @@ def write_report(
         losses = sample.run and _losses(sample.run.losses)
         if losses:
             pictures[f"training of {label}"] = [
-                _save(folder / "figures", f"losses-{label}-{player}", f"Losses: {player}", figure)
-                for player, figure in losses.items()
+                _save(folder / "figures", f"losses-{label}-{i}", f"Losses: {player}", figure)
+                for i, (player, figure) in enumerate(losses.items())
             ]
     page = Environment(
         loader=PackageLoader("calozoo.report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -80,6 +80,7 @@ def write_report(
 
 def _save(folder: Path, stem: str, title: str, figure: Figure) -> Picture:
     """Write one figure as PNG and PDF, and give the PNG to the page."""
+    stem = re.sub(r"[^\w.-]", "_", stem)  # names may come from a stranger's files
     for suffix in ("pdf", "png"):
         with replacing(folder / f"{stem}.{suffix}") as temporary:
             figure.savefig(
@@ -92,15 +93,25 @@ def _losses(path: Path) -> dict[str, Figure]:
     """Loss curves from ``losses.jsonl``, one figure per player with a line per term."""
     if not path.exists():
         return {}
-    entries = [json.loads(line) for line in io.StringIO(path.read_text(encoding="utf-8"))]
+    try:
+        entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        steps = [int(entry["step"]) for entry in entries]
+        terms = {player: list(entries[0]["losses"][player]) for player in entries[0]["losses"]} if entries else {}
+        curves = {
+            player: {term: [float(entry["losses"][player][term]) for entry in entries] for term in names}
+            for player, names in terms.items()
+        }
+    except (KeyError, TypeError, ValueError) as cause:
+        raise RunError(
+            f"{path} is damaged ({type(cause).__name__}: {cause}); delete it to have a report without it."
+        ) from cause
     figures = {}
-    for player in entries[0]["losses"] if entries else ():
+    for player, drawn in curves.items():
         figure = Figure(figsize=(6.5, 3.6), layout="constrained")
         axes = figure.add_subplot(xlabel="step", ylabel="loss term")
-        terms = {term: [entry["losses"][player][term] for entry in entries] for term in entries[0]["losses"][player]}
-        for term, values in terms.items():
-            axes.plot([entry["step"] for entry in entries], values, lw=1, label=term)
-        spread = max(abs(value) for values in terms.values() for value in values)
+        for term, values in drawn.items():
+            axes.plot(steps, values, lw=1, label=term)
+        spread = max(abs(value) for values in drawn.values() for value in values)
         axes.set_yscale("symlog", linthresh=max(spread * 1e-3, 1e-9))
         axes.legend(frameon=False, fontsize="small", ncols=3)
         figures[player] = figure
@@ -113,17 +124,11 @@ def _facts(run: Run) -> dict[str, Any]:
     config = run.config
     return {
         "manifest": manifest,
-        "note": config.trainer.note,
+        "remark": config.trainer.remark,
         "config": (run.folder / "config.yaml").read_text(encoding="utf-8"),
-        "command": f"calozoo {_choices(config)} seed={config.seed}",
+        "command": manifest.get("command"),
         "training": manifest["stages"].get("train", {}),
     }
-
-
-def _choices(config: Any) -> str:
-    single = [f"{group}={config[group].name}" for group in ("model", "geometry", "data", "preprocessor")]
-    several = [f"{group}=[{','.join(config[group])}]" for group in ("critic", "metric") if config[group]]
-    return " ".join([*single, *several])
 
 
 def _number(value: float | None, digits: int = 3) -> str:

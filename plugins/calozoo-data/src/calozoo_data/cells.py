@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from calozoo import ConfigError, DataSource, Fractions, Geometry, Rows, Split, Unit, part
+from calozoo import ConfigError, DataSource, Geometry, Rows, Split, SplitFractions, Unit, take_split
 from calozoo_data.cell_file import CellFile
 
 
@@ -33,7 +33,7 @@ class CellLists(DataSource):
         unit: Unit = Unit.MeV,
         particle_eta: str = "photon_eta",
         particle_phi: str = "photon_phi",
-        split: Fractions = Fractions(),  # noqa: B008  (never changed)
+        split: SplitFractions = SplitFractions(),  # noqa: B008  (never changed)
     ) -> None:
         super().__init__(geometry)
         if not path:
@@ -43,7 +43,7 @@ class CellLists(DataSource):
 
     def open(self, split: Split) -> Rows:
         """The rows of one split, read and selected when they are asked for."""
-        return part(self.file, split, self.split)
+        return take_split(self.file, split, self.split)
 
     @property
     def fingerprint(self) -> str:

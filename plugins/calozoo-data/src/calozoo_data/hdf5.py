@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from calozoo import ConfigError, DataSource, Fractions, Geometry, Rows, ShowerFile, Split, Unit, open_showers, part
+from calozoo import (
+    ConfigError,
+    DataSource,
+    Geometry,
+    Rows,
+    ShowerFile,
+    Split,
+    SplitFractions,
+    Unit,
+    open_showers,
+    take_split,
+)
 
 
 class HDF5(DataSource):
@@ -27,7 +38,7 @@ class HDF5(DataSource):
         *,
         path: str = "",
         unit: Unit = Unit.MeV,
-        split: Fractions = Fractions(),  # noqa: B008  (never changed)
+        split: SplitFractions = SplitFractions(),  # noqa: B008  (never changed)
     ) -> None:
         super().__init__(geometry)
         if not path:
@@ -37,7 +48,7 @@ class HDF5(DataSource):
 
     def open(self, split: Split) -> Rows:
         """The rows of one split, read when they are asked for."""
-        return part(self.file, split, self.split)
+        return take_split(self.file, split, self.split)
 
     @property
     def fingerprint(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from calozoo import DataError, DataSource, Fractions, Geometry, Rows, ShowerFile, Split, part
+from calozoo import DataError, DataSource, Geometry, Rows, ShowerFile, Split, SplitFractions, take_split
 
 _SHA256 = "6081eddbd8163257c8785f6d658a6da514a6bbb9e1cf51fdb0a029d71dde44d2"
 
@@ -18,7 +18,7 @@ class Geant4Photons(DataSource):
     damaged file.
     """
 
-    def __init__(self, geometry: Geometry, *, split: Fractions = Fractions()) -> None:  # noqa: B008
+    def __init__(self, geometry: Geometry, *, split: SplitFractions = SplitFractions()) -> None:  # noqa: B008
         super().__init__(geometry)
         self.split = split
         with as_file(files("calozoo_geant4_photons") / "photons.h5") as path:
@@ -28,7 +28,7 @@ class Geant4Photons(DataSource):
 
     def open(self, split: Split) -> Rows:
         """The rows of one split."""
-        return part(self.file, split, self.split)
+        return take_split(self.file, split, self.split)
 
     @property
     def fingerprint(self) -> str:

@@ -15,7 +15,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from calozoo import Geometry, Showers
+from calozoo import DataError, Geometry, Showers
 from calozoo_metrics import drawing, observables
 from calozoo_metrics.drawing import Binned, Panel
 from calozoo_metrics.energies import View, views
@@ -336,7 +336,10 @@ def resolution(reference: Showers, generated: Samples, geometry: Geometry) -> di
             if k == 0 or name in view.generated
         ]
         if len(points) >= 3:
-            fit = fit_resolution(*np.array(points).T)
+            try:
+                fit = fit_resolution(*np.array(points).T)
+            except DataError:  # does not fall with energy: points without a line
+                continue
             look: dict[str, Any] = {"color": "black", "linestyle": "-"} if k == 0 else drawing.style(k - 1)
             panel.main.plot(dense / 1000, fit(dense), linewidth=1.0, alpha=0.7, label=f"{name}: {fit}", **look)
     panel.main.set_ylim(bottom=0.0)

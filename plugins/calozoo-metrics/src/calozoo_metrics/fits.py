@@ -87,6 +87,8 @@ def fit_resolution(
     # Rounding may leave a vanishing c^2 on either side of zero.
     if constant and squares[1] <= 1e-9 * resolution.min() ** 2:
         return fit_resolution(energies, resolution, errors, constant=False)
+    if squares[0] <= 0:
+        raise DataError("The resolution does not fall with energy, so that a / sqrt(E) cannot be fitted to it.")
     values, deviations = np.sqrt(squares), np.sqrt(np.diag(covariance)) / (2 * np.sqrt(squares))
     estimates = [Estimate(float(v), float(d)) for v, d in zip(values, deviations, strict=True)]
     chi2 = float(np.sum((weights * (resolution**2 - design @ squares)) ** 2))

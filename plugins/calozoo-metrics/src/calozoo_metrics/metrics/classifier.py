@@ -111,7 +111,7 @@ def high_level(showers: Showers, geometry: Geometry) -> NDArray[np.float64]:
 
 
 def low_level(showers: Showers) -> NDArray[np.float64]:
-    """log E_inc and every cell's share of it, (n, 1 + cells)."""
+    """Log E_inc and every cell's share of it, (n, 1 + cells)."""
     incident = showers.incident_energies[:, None]
     return np.concatenate([np.log10(incident), showers.energies / incident], axis=1)
 

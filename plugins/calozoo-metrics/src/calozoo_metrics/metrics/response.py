@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,11 +71,12 @@ class Resolution(Metric):
         details = {**central, **{f"deviation/{pair.key}": _ratio(other[1], own[1]) for pair, own, other in found}}
         if len(found) >= 3:
             energies = np.array([pair.group.energy for pair, _, _ in found])
-            fits = [
-                fit_resolution(energies, *np.array([sample[0] for sample in samples]).T)
-                for samples in ([own for _, own, _ in found], [other for _, _, other in found])
-            ]
-            details["stochastic"] = _ratio(fits[1].stochastic, fits[0].stochastic)
+            with suppress(DataError):  # a bad generator's resolution may not fall with energy
+                fits = [
+                    fit_resolution(energies, *np.array([sample[0] for sample in samples]).T)
+                    for samples in ([own for _, own, _ in found], [other for _, _, other in found])
+                ]
+                details["stochastic"] = _ratio(fits[1].stochastic, fits[0].stochastic)
         off = average({key: Estimate(abs(np.log(e.value)), e.error / e.value) for key, e in central.items()})
         overall = float(np.exp(off.value))
         return make_score(Estimate(overall, overall * off.error), details)
