@@ -27,6 +27,7 @@ COMMANDS = {
     "generate": ("generate", "showers from a trained run: run=FOLDER energy=65536 n=1000 out=FILE.h5"),
     "evaluate": ("evaluate", "score run=FOLDER, or reference=FILE.h5 generated=FILE.h5 geometry=NAME out=FOLDER"),
     "report": ("report", "figures and report.html of run=FOLDER again"),
+    "picture": ("picture", "pictures of a geometry's cells: geometry=NAME out=FOLDER"),
 }
 _FLAGS = {"-h", "--help"}
 

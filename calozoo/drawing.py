@@ -90,14 +90,16 @@ def by_layer(
 def alignments(geometry: Geometry) -> dict[str, Figure]:
     """For every alignment column a picture: a row per layer that it moves, a panel per value, over a layer that stays."""
     columns = [column for column in geometry.columns if column.kind is ColumnKind.alignment and column.categories > 1]
+    shifts = {column: geometry.shift({column.name: np.arange(column.categories)}) for column in columns}
+    moves = {column: np.ptp(shift, axis=0).any(axis=1) for column, shift in shifts.items()}  # (layers,)
     figures = {}
-    for column in columns:
-        shift = geometry.shift({column.name: np.arange(column.categories)})  # (values, layers, 2)
-        moved = np.ptp(shift, axis=0).any(axis=1)
-        if not moved.any() or moved.all():
+    for column, shift in shifts.items():
+        if not moves[column].any() or moves[column].all():
             continue
-        moving = [k for k, moves in enumerate(moved) if moves]
-        still = max(np.flatnonzero(~moved), key=lambda k: geometry.layers[k].cells)
+        moving = np.flatnonzero(moves[column]).tolist()
+        # Drawn over a layer that stays, if there is one under every alignment.
+        often = sum(moved.astype(int) for moved in moves.values())
+        still = min(np.flatnonzero(~moves[column]), key=lambda k: (often[k], -geometry.layers[k].cells))
         figures[column.name] = _alignment(geometry, column.name, shift, moving, int(still))
     return figures
 
@@ -120,6 +122,7 @@ def _alignment(geometry: Geometry, name: str, shift: NDArray[np.float64], moving
             ax.autoscale_view()
             ax.margins(0.04)
             ax.tick_params(labelsize="x-small")
+            ax.locator_params(nbins=4)
             ax.set_title(f"{layer.name}, {name} = {value}", fontsize="small")
     figure.supxlabel(f"{_axis(geometry, 0)}     (red: impact cell, grey: {fixed.name} cells)", fontsize="small")
     figure.supylabel(_axis(geometry, 1), fontsize="small")

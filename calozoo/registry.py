@@ -32,6 +32,7 @@ GROUPS: Mapping[str, frozenset[str]] = {
     "generate": frozenset({"device"}),
     "evaluate": frozenset({"geometry", "metric"}),
     "report": frozenset(),
+    "picture": frozenset({"geometry"}),
 }
 
 

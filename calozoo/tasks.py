@@ -19,7 +19,7 @@ from calozoo.critic import Critic
 from calozoo.data import DataSource, Rows, Split, everything, some
 from calozoo.errors import ConfigError, RunError, unknown
 from calozoo.evaluation import evaluate as score
-from calozoo.files import read_json, write_json
+from calozoo.files import read_json, replacing, write_json
 from calozoo.geometry import Geometry
 from calozoo.hooks import Observers
 from calozoo.metric import Metric
@@ -226,6 +226,18 @@ def evaluate(config: DictConfig) -> None:
 def report(config: DictConfig) -> None:
     """``calozoo report``: figures and report.html of a run, made again."""
     _again(config, "report")
+
+
+def picture(config: DictConfig) -> None:
+    """``calozoo picture``: a geometry's cells in space, layer by layer, and what its alignments move."""
+    from calozoo import drawing
+
+    geometry: Geometry = create("geometry", config.geometry)
+    figures = {"cells": drawing.in_space(geometry), "layers": drawing.by_layer(geometry)}
+    figures |= drawing.alignments(geometry)
+    for name, figure in figures.items():
+        with replacing(Path(config.out) / f"{name}.png") as temporary:
+            figure.savefig(temporary, format="png", dpi=110)
 
 
 def _again(config: DictConfig, stage: str, **instead: Any) -> None:
