@@ -71,6 +71,7 @@ def write_report(
         title=", ".join(samples),
         samples=samples,
         metrics=list(metrics),
+        summaries={name: (inspect.getdoc(type(metric)) or "").partition("\n")[0] for name, metric in metrics.items()},
         directions={direction.name: direction.value for direction in Direction},
         pictures=pictures,
         runs={label: _facts(sample.run) for label, sample in samples.items() if sample.run},
