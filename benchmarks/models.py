@@ -14,7 +14,6 @@ COLUMNS = {
     "resolution, central 68 %": ("resolution", "central"),
     "std / mean": ("resolution", "deviation"),
     "largest layer KS (floor)": ("ks", None),
-    "AUC": ("classifier", "low"),
 }
 NO_LAYERS = {"total", "depth", "overall"}
 
@@ -50,6 +49,15 @@ def main(folders: list[str]) -> None:
         for energy in energies:
             entries = [cell(scores, metric, what, energy) for metric, what in COLUMNS.values()]
             lines.append(f"| {name} | {float(energy) / 1000:.1f} | {' | '.join(entries)} |")
+    lines += ["", "| run | classifier AUC, cells (floor) | classifier AUC, high-level features | training, s |", "| --- " * 4 + "|"]
+    for folder in map(pathlib.Path, folders):
+        scores = json.loads((folder / "scores.json").read_text())
+        name = json.loads((folder / "checkpoints" / "simulator.json").read_text())["model"]["name"]
+        seconds = json.loads((folder / "manifest.json").read_text())["stages"]["train"]["seconds"]
+        auc = {v["key"]: v for v in scores["metrics"].get("classifier", {"values": []})["values"]}
+        shown = [f"{auc[k]['value']:.3f}" if k in auc else "–" for k in ("low", "high")]
+        floor = f" ({auc['low']['floor']:.3f})" if "low" in auc else ""
+        lines.append(f"| {name} | {shown[0]}{floor} | {shown[1]} | {seconds:.0f} |")
     sys.stdout.write("\n".join(lines) + "\n")
 
 
