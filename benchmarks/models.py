@@ -49,7 +49,11 @@ def main(folders: list[str]) -> None:
         for energy in energies:
             entries = [cell(scores, metric, what, energy) for metric, what in COLUMNS.values()]
             lines.append(f"| {name} | {float(energy) / 1000:.1f} | {' | '.join(entries)} |")
-    lines += ["", "| run | classifier AUC, cells (floor) | classifier AUC, high-level features | training, s |", "| --- " * 4 + "|"]
+    lines += [
+        "",
+        "| run | classifier AUC, cells (floor) | classifier AUC, high-level features | training, s |",
+        "| --- " * 4 + "|",
+    ]
     for folder in map(pathlib.Path, folders):
         scores = json.loads((folder / "scores.json").read_text())
         name = json.loads((folder / "checkpoints" / "simulator.json").read_text())["model"]["name"]

@@ -27,6 +27,7 @@ COMMANDS = {
     "generate": ("generate", "showers from a trained run: run=FOLDER energy=65536 n=1000 out=FILE.h5"),
     "evaluate": ("evaluate", "score run=FOLDER, or reference=FILE.h5 generated=FILE.h5 geometry=NAME out=FOLDER"),
     "report": ("report", "figures and report.html of run=FOLDER again"),
+    "convert": ("convert", "calozoo data convert data=NAME geometry=NAME out=FILE.h5: any source as a shower file"),
     "picture": ("picture", "pictures of a geometry's cells: geometry=NAME out=FOLDER"),
 }
 _FLAGS = {"-h", "--help"}
@@ -65,10 +66,16 @@ def _dispatch(arguments: list[str]) -> None:
     command = "run"
     if arguments and not arguments[0].startswith("-") and "=" not in arguments[0]:
         command, *arguments = arguments
-    if command == "plugins":
+    if command == "data":
+        command, *arguments = arguments or ["inspect"]
+        if command not in ("inspect", "convert"):
+            raise ConfigError(unknown("command of calozoo data", command, ["inspect", "convert"]))
+    if command == "inspect":
+        _inspect(arguments)
+    elif command == "plugins":
         _plugins(arguments)
     elif command not in COMMANDS:
-        raise ConfigError(unknown("command", command, [*COMMANDS, "plugins"]))
+        raise ConfigError(unknown("command", command, [*COMMANDS, "data", "plugins"]))
     elif _FLAGS & set(arguments) or (command == "run" and not arguments):
         _help(command, [argument for argument in arguments if argument not in _FLAGS])
     else:
@@ -187,7 +194,7 @@ def _complete(line: str) -> bool:
     else:
         found = [f"{group}=" for group in sorted(known)]
         if len(words) <= 1:
-            found += [*COMMANDS, "plugins"]
+            found += [*COMMANDS, "data", "plugins"]
     sys.stdout.write("\n".join(choice for choice in found if choice.startswith(word)) + "\n")
     return True
 
@@ -203,6 +210,10 @@ def _help(command: str, arguments: list[str]) -> None:
         table = Table("command", "what it does", box=None, pad_edge=False, header_style="bold", title_justify="left")
         for name, (_, text) in COMMANDS.items():
             table.add_row(name, text)
+        table.add_row(
+            "data inspect",
+            "what is in a shower file and what is wrong with it: calozoo data inspect FILE.h5 geometry=NAME",
+        )
         table.add_row(
             "plugins", "what is installed, from which package; plugins --check imports each and says what is broken"
         )
@@ -250,6 +261,27 @@ def _help_component(console: Any, group: str, name: str) -> None:
 
     add(prefix, schema(cls, name))
     console.print(table)
+
+
+def _inspect(arguments: list[str]) -> None:
+    """Print what is in a shower file and what is wrong with it."""
+    files = [argument for argument in arguments if "=" not in argument]
+    given = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
+    if len(files) != 1 or not set(given) <= {"geometry", "unit", "out"}:
+        raise ConfigError("Type: calozoo data inspect FILE.h5 [geometry=NAME] [unit=GeV] [out=PICTURE.png]")
+    from pathlib import Path
+
+    from calozoo.config import create
+    from calozoo.inspection import inspect
+    from calozoo.shower_file import Unit
+
+    if "unit" in given and given["unit"] not in Unit.__members__:
+        raise ConfigError(unknown("unit", given["unit"], Unit.__members__))
+    geometry = create("geometry", {"name": given["geometry"]}) if "geometry" in given else None
+    unit = Unit[given["unit"]] if "unit" in given else None
+    picture = Path(given.get("out", f"{Path(files[0]).stem}.png"))
+    if inspect(Path(files[0]), geometry, unit, picture):
+        sys.exit(1)
 
 
 def _plugins(arguments: list[str]) -> None:

@@ -124,6 +124,13 @@ class Evaluation:
     threshold: float = 1.0
 
 
+class Layout(Enum):
+    """What a converted file holds: condition columns too, or showers and incident energies alone."""
+
+    calozoo = "calozoo"
+    calochallenge = "calochallenge"
+
+
 @dataclass
 class Root:
     """Types of the keys that root configs have beside their groups; each root has some of them."""
@@ -140,3 +147,4 @@ class Root:
     reference: str | None = None
     generated: str | None = None
     unit: str | None = None
+    layout: Layout = Layout.calozoo

@@ -33,6 +33,7 @@ GROUPS: Mapping[str, frozenset[str]] = {
     "evaluate": frozenset({"geometry", "metric"}),
     "report": frozenset(),
     "picture": frozenset({"geometry"}),
+    "convert": frozenset({"geometry", "data"}),
 }
 
 

@@ -23,7 +23,7 @@ from calozoo.files import read_json, replacing, write_json
 from calozoo.geometry import Geometry
 from calozoo.hooks import Observers
 from calozoo.metric import Metric
-from calozoo.options import Device, Trainer
+from calozoo.options import Device, Layout, Trainer
 from calozoo.report.page import Sample, write_report
 from calozoo.run import STAGES, Run
 from calozoo.shower_file import Unit, open_showers, stated_unit
@@ -56,7 +56,8 @@ class Job:
     def carry_out(self, stages: tuple[str, ...]) -> None:
         """Do those of ``stages`` that have not left their result yet."""
         training = chosen_rows(self.source.open(Split.train), self.trainer, self.config.seed)
-        self.source.open(Split.test)
+        for rows in (training, self.source.open(Split.test)):
+            self.simulator.conditions(rows.rows(slice(0, 1)).columns)  # refuses data without the columns it needs
         run = Run.create(self.folder, self.config)
         self._work(run, tuple(stage for stage in stages if not run.done(stage)), training)
 
@@ -238,6 +239,18 @@ def picture(config: DictConfig) -> None:
     for name, figure in figures.items():
         with replacing(Path(config.out) / f"{name}.png") as temporary:
             figure.savefig(temporary, format="png", dpi=110)
+
+
+def convert(config: DictConfig) -> None:
+    """``calozoo data convert``: the showers of any data source, as a shower file."""
+    from calozoo.inspection import convert as write
+
+    geometry: Geometry = create("geometry", config.geometry)
+    node = plain(config.data)
+    if "split" in node:  # all rows, in their order
+        node["split"] = {"train": 1.0, "validation": 0.0}
+    source: DataSource = create("data", node, geometry)
+    write(source.open(Split.train), geometry, Path(config.out), config.layout is Layout.calozoo)
 
 
 def _again(config: DictConfig, stage: str, **instead: Any) -> None:

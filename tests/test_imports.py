@@ -106,7 +106,7 @@ def test_data_go_one_way(path: Path) -> None:
         ["files", "showers", "registry"],
         ["geometry", "config", "hooks", "checkpoint"],
         ["data", "preprocessor", "conditions", "networks", "metric", "critic", "shower_file", "run", "drawing"],
-        ["generator", "evaluation"],
+        ["generator", "evaluation", "inspection"],
         ["simulator"],
         ["generation", "training", "report"],
         ["tasks", "testing"],

@@ -1,0 +1,99 @@
+"""Looks into shower files, and turns what any data source gives into one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from calozoo.data import Rows, everything, some
+from calozoo.errors import DataError
+from calozoo.files import replacing
+from calozoo.geometry import Geometry
+from calozoo.shower_file import ShowerFile, Unit, stated_unit, write_showers
+from calozoo.showers import Showers
+
+_SEEN = 20_000  # showers that the summary is made from, drawn evenly
+_BLOCK = 8192
+
+
+def inspect(path: Path, geometry: Geometry | None, unit: Unit | None, picture: Path | None) -> int:
+    """Print what is in a shower file and what is wrong with it; return how many problems there are.
+
+    With a ``geometry``, layer fractions are told and the mean shower is drawn into ``picture``.
+    """
+    console = Console(highlight=False)
+    _datasets(console, path)
+    file = ShowerFile(path, geometry, unit or stated_unit(path) or Unit.MeV, refuse=False)
+    for problem in file.problems:
+        console.print(f"[red]wrong:[/] {escape(problem)}", soft_wrap=True)
+    if file.problems:
+        return len(file.problems)
+    showers = everything(some(file, _SEEN))
+    _energies(console, showers, geometry)
+    for name, values in showers.conditions.items():
+        console.print(f"condition {name}: {values.min():.6g} to {values.max():.6g}")
+    if geometry is not None and picture is not None:
+        from calozoo import drawing
+
+        mean = showers.energies.mean(axis=0, dtype=np.float64)
+        with replacing(picture) as temporary:
+            drawing.by_layer(geometry, mean, "mean energy / MeV").savefig(temporary, format="png", dpi=110)
+        console.print(f"picture of the mean shower: {picture}")
+    console.print("nothing is wrong with it")
+    return 0
+
+
+def _datasets(console: Console, path: Path) -> None:
+    if not path.is_file() or not h5py.is_hdf5(path):
+        raise DataError(f"{path} is not an HDF5 file." if path.exists() else f"There is no file {path}.")
+    table = Table("dataset", "shape", "type", box=None, pad_edge=False, header_style="bold")
+    with h5py.File(path, "r") as file:
+        for name, item in file.items():
+            table.add_row(escape(name), str(getattr(item, "shape", "group")), str(getattr(item, "dtype", "")))
+        attributes = {name: str(value) for name, value in file.attrs.items()}
+    console.print(table)
+    for name, text in attributes.items():
+        console.print(f"attribute {escape(name)}: {escape(text)}", soft_wrap=True)
+
+
+def _energies(console: Console, showers: Showers, geometry: Geometry | None) -> None:
+    names = [layer.name for layer in geometry.layers] if geometry else []
+    heads = ["incident energy / MeV", "showers", "response", "cells with energy, %", *(f"{n}, %" for n in names)]
+    table = Table(*heads, box=None, pad_edge=False, header_style="bold")
+    energies = np.unique(showers.incident_energies)
+    edges = energies if len(energies) <= 16 else np.geomspace(energies[0], energies[-1] * 1.0001, 9)
+    for k, low in enumerate(edges if len(energies) <= 16 else edges[:-1]):
+        incident = showers.incident_energies
+        here = incident == low if len(energies) <= 16 else (incident >= low) & (incident < edges[k + 1])
+        if not here.any():
+            continue
+        part = showers[here]
+        layers = [
+            part.energies[:, s].sum(axis=1) / part.incident_energies for s in (geometry.slices if geometry else ())
+        ]
+        table.add_row(
+            f"{low:.6g}" if len(energies) <= 16 else f"{low:.4g} to {edges[k + 1]:.4g}",
+            str(len(part)),
+            f"{np.mean(part.total / part.incident_energies):.4f}",
+            f"{100 * np.mean(part.energies > 0):.1f}",
+            *(f"{100 * fraction.mean():.2f}" for fraction in layers),
+        )
+    console.print(table)
+
+
+def convert(rows: Rows, geometry: Geometry, path: Path, conditions: bool) -> int:
+    """Write all ``rows`` into a shower file, with their condition columns or, as CaloChallenge has it, without."""
+
+    def blocks() -> Iterator[Showers]:
+        for start in range(0, len(rows), _BLOCK):
+            showers: Any = rows.rows(slice(start, min(start + _BLOCK, len(rows))))
+            yield showers if conditions else Showers(showers.energies, showers.incident_energies)
+
+    return write_showers(path, geometry, blocks())

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from calozoo import open_showers
+from conftest import QUICK, Outcome, put
+
+Call = Callable[..., Outcome]
+CELLS = Path(__file__).parents[1] / "plugins" / "calozoo-atlas" / "tests" / "cells_sample.h5"
+
+
+def test_a_good_file_is_described_and_pictured(calozoo: Call, shower_path: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "mean.png"
+    outcome = calozoo("data", "inspect", str(shower_path), "geometry=atlas_barrel", f"out={picture}")
+    assert outcome.status == 0, outcome.err
+    assert "(300, 266)" in outcome.out
+    assert "65536" in outcome.out
+    assert "nothing is wrong" in outcome.out
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_problem_is_named(calozoo: Call, spoil: Callable[..., Path]) -> None:
+    path = spoil(showers=put(9, -1.0), incident_energies=put(3, 0.0))
+    outcome = calozoo("data", "inspect", str(path))
+    assert outcome.status == 1
+    assert "row 9 has a negative energy" in outcome.out
+    assert "row 3 is not positive" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("data", "inspect"), "Type: calozoo data inspect FILE.h5"),
+        (("data", "inspect", "none.h5"), "There is no file none.h5"),
+        (("data", "inspct", "x"), "Did you mean 'inspect'"),
+        (("data", "inspect", "x.h5", "unit=eV"), "no unit 'eV'"),
+        (("data", "convert", "data=hdf5", "geometry=atlas_barrel"), "data.path=FILE"),
+    ],
+)
+def test_bad_commands(
+    calozoo: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], reason: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    outcome = calozoo(*arguments)
+    assert outcome.status != 0
+    assert reason in outcome.err
+    assert len(outcome.err.strip().splitlines()) == 1
+
+
+def test_raw_cells_become_the_windows_that_come_with_them(calozoo: Call, tmp_path: Path) -> None:
+    out = tmp_path / "windows.h5"
+    outcome = calozoo("data", "convert", "data=cells", f"data.path={CELLS}", "geometry=atlas_barrel", f"out={out}")
+    assert outcome.status == 0, outcome.err
+    with h5py.File(CELLS) as file:
+        expected, alignment = file["showers"][:], file["phi_alignment"][:]
+    got = open_showers(out).rows(slice(0, 200))
+    np.testing.assert_allclose(got.energies, expected, rtol=1e-3, atol=1e-3)
+    assert np.array_equal(got.conditions["phi_alignment"], alignment)
+
+
+def test_three_layouts_are_trained_with_one_changed_word(calozoo: Call, tmp_path: Path) -> None:
+    ours, plain = tmp_path / "ours.h5", tmp_path / "plain.h5"
+    convert = ("data", "convert", "geometry=atlas_barrel", "data=cells", f"data.path={CELLS}")
+    assert calozoo(*convert, f"out={ours}").status == 0
+    assert calozoo(*convert, f"out={plain}", "layout=calochallenge").status == 0
+    with h5py.File(plain) as file:
+        assert set(file) == {"showers", "incident_energies"}
+    for data, path, conditions in (("cells", CELLS, "note"), ("hdf5", ours, "note"), ("hdf5", plain, "energy")):
+        outcome = calozoo(
+            "train", "model=wgan_gp", f"data={data}", f"data.path={path}", f"conditions={conditions}", *QUICK,
+            f"hydra.run.dir={tmp_path / path.stem}",
+        )  # fmt: skip
+        assert outcome.status == 0, outcome.err
+    outcome = calozoo(
+        "train", "model=wgan_gp", "data=hdf5", f"data.path={plain}", *QUICK, f"hydra.run.dir={tmp_path / 'no'}"
+    )
+    assert "no condition column 'eta_alignment'" in outcome.err
+
+
+def test_position_of_the_window_follows_the_impact(barrel: object) -> None:
+    with h5py.File(CELLS) as file:
+        showers, impact = file["showers"][:], file["impact_deta"][:]
+    front = barrel.layers[1]  # type: ignore[attr-defined]
+    energies = showers[:, barrel.slices[1]]  # type: ignore[attr-defined]
+    seen = energies.sum(axis=1) > 100
+    mean = (energies * front.x).sum(axis=1)[seen] / energies.sum(axis=1)[seen]
+    assert np.corrcoef(mean, impact[seen])[0, 1] > 0.9
