@@ -24,7 +24,7 @@ from calozoo_metrics.statistics import Estimate
 
 Floats = NDArray[np.float64]
 Samples = Mapping[str, Showers]
-REFERENCE = "Geant4"
+REFERENCE = "reference"  # Geant4 in the note; a user's may be another simulation
 _SHARE = "Fraction of showers"
 
 
