@@ -33,7 +33,7 @@ class EnergyCritic(Critic):
         slope: float = 0.05,
         penalty: float = 0.1,
         sides: Sides = Sides.two,
-        weight: float = 0.3,
+        weight: float = 0.6,
     ) -> None:
         super().__init__(space, penalty=penalty, sides=sides, weight=weight)
         self.space = space
