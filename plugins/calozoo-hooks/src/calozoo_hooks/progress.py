@@ -37,10 +37,12 @@ class ProgressDisplay:
         self.progress: Progress | None = None
         self.task = TaskID(0)
         self.steps = 0
+        self.worked = False
 
     @hookimpl
     def stage_started(self, stage: str, folder: Path) -> None:
         """Open the stage's bar."""
+        self.worked = True
         self._close()
         if not self.console.is_terminal:
             self.console.print(f"{stage}: {folder}", soft_wrap=True)
@@ -91,9 +93,11 @@ class ProgressDisplay:
             self.console.print(f"report: {folder / 'report.html'}", soft_wrap=True)
 
     @hookimpl
-    def run_finished(self) -> None:
-        """Leave the terminal as it was."""
+    def run_finished(self, folder: Path, error: BaseException | None) -> None:
+        """Leave the terminal as it was; say so where nothing was left to do."""
         self._close()
+        if error is None and not self.worked:
+            self.console.print(f"already done: {folder}", soft_wrap=True)
 
     def _update(self, done: int, total: int, **fields: str) -> None:
         if self.progress is not None:
