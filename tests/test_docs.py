@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -92,3 +94,14 @@ def test_the_plugin_of_the_docs_passes_its_contract(install: Callable[..., None]
 def test_every_hook_is_documented() -> None:
     text = (ROOT / "docs/plugins.md").read_text()
     assert all(f"`{name}(" in text for name in vars(Hooks) if not name.startswith("_"))
+
+
+def test_the_example_runs(
+    finished_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    example = ROOT / "examples" / "layer_fractions.py"
+    monkeypatch.setattr(sys, "argv", [str(example), str(finished_run), "65536"])
+    runpy.run_path(str(example), run_name="__main__")
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in printed] == ["presampler", "front", "middle", "back"]
+    assert all(float(line.split()[1]) >= 0 for line in printed)
