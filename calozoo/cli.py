@@ -267,8 +267,12 @@ def _inspect(arguments: list[str]) -> None:
     """Print what is in a shower file and what is wrong with it."""
     files = [argument for argument in arguments if "=" not in argument]
     given = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
-    if len(files) != 1 or not set(given) <= {"geometry", "unit", "out"}:
-        raise ConfigError("Type: calozoo data inspect FILE.h5 [geometry=NAME] [unit=GeV] [out=PICTURE.png]")
+    if len(files) != 1 or not set(given) <= {"geometry", "unit", "out", "data"}:
+        raise ConfigError(
+            "Type: calozoo data inspect FILE.h5 [geometry=NAME] [unit=GeV] [data=cells] [out=PICTURE.png]"
+        )
+    if "data" in given and "geometry" not in given:
+        raise ConfigError(f"data={given['data']} makes showers for a geometry: add geometry=NAME.")
     from pathlib import Path
 
     from calozoo.config import create
@@ -280,7 +284,7 @@ def _inspect(arguments: list[str]) -> None:
     geometry = create("geometry", {"name": given["geometry"]}) if "geometry" in given else None
     unit = Unit[given["unit"]] if "unit" in given else None
     picture = Path(given.get("out", f"{Path(files[0]).stem}.png"))
-    if inspect(Path(files[0]), geometry, unit, picture):
+    if inspect(Path(files[0]), geometry, unit, picture, given.get("data")):
         sys.exit(1)
 
 

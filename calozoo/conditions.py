@@ -35,7 +35,8 @@ class Encoding:
     ``linear``, ``log`` and ``log10`` give (f(x) - ``offset``) / ``scale``; where those are not given they map the
     column's declared range to [-1, 1], or the training sample to mean 0 and variance 1 where none is declared.
     ``waves`` gives cos(pi k u) and sin(pi k u) of the linear u for k = 1 .. ``order``, which resolve a periodic dependence.
-    ``one_hot`` gives an indicator per category of (x + ``shift``) modulo the number of categories.
+    ``one_hot`` gives an indicator per category of (x + ``shift``) modulo the number of categories; of a column that
+    the geometry does not declare, such as a particle type, ``categories`` lists the values that it takes.
     """
 
     name: EncodingName = EncodingName.linear
@@ -43,10 +44,15 @@ class Encoding:
     scale: float | None = None
     shift: int = 0
     order: int = 1
+    categories: list[float] | None = None
 
     def inputs(self, column: Column) -> int:
         """How many network inputs it makes of ``column``."""
-        return {EncodingName.one_hot: column.categories, EncodingName.waves: 2 * self.order}.get(self.name, 1)
+        return {EncodingName.one_hot: len(self.values(column)), EncodingName.waves: 2 * self.order}.get(self.name, 1)
+
+    def values(self, column: Column) -> list[float]:
+        """The values that ``column`` takes where it is categorical."""
+        return list(range(column.categories)) if self.categories is None else self.categories
 
 
 @dataclass
@@ -83,10 +89,16 @@ def chosen(options: ConditionOptions, geometry: Geometry) -> list[tuple[Column, 
         for encoding in _encodings(f"conditions.kinds.{kind}", encodings)
     ]
     for column, encoding in pairs:
-        if encoding.name is EncodingName.one_hot and not column.categories:
+        values = encoding.values(column)
+        if encoding.name is EncodingName.one_hot and not values:
             raise ConfigError(
-                f"Condition '{column.name}' is continuous and cannot be one_hot; use linear, log or log10."
+                f"Condition '{column.name}' is continuous and cannot be one_hot; use linear, log or log10, or list the "
+                "values that it takes with categories, as in {name: one_hot, categories: [11, 22]}."
             )
+        if len(set(values)) < len(values):
+            raise ConfigError(f"Condition '{column.name}': categories lists a value twice.")
+        if encoding.categories is not None and encoding.name is not EncodingName.one_hot:
+            raise ConfigError(f"Condition '{column.name}': categories belong to one_hot, not to {encoding.name.value}.")
     if not any(c.name == INCIDENT_ENERGY and e.name is not EncodingName.waves for c, e in pairs):
         raise ConfigError(f"The conditions must encode '{INCIDENT_ENERGY}'; for example conditions=energy does.")
     return pairs
@@ -153,13 +165,15 @@ class Conditions(nn.Module):
         for i, (column, encoding) in enumerate(self.pairs):
             values = self._values(column, columns).to(self.offset.device)
             if encoding.name is EncodingName.one_hot:
-                index = values.round().long()
-                if len(index) and not (int(index.min()) >= 0 and int(index.max()) < column.categories):
+                categories = encoding.values(column)
+                equal = values[:, None] == torch.tensor(categories, dtype=values.dtype, device=values.device)
+                if not bool((known := equal.any(dim=1)).all()):
+                    row = int((~known).nonzero()[0])
                     raise DataError(
-                        f"Condition '{column.name}' has the categories 0 to {column.categories - 1}, and values "
-                        f"from {int(index.min())} to {int(index.max())} were given."
+                        f"Condition '{column.name}', row {row} is {values[row].item():g}, and its categories are "
+                        f"{', '.join(f'{category:g}' for category in categories)}."
                     )
-                parts.append(nn.functional.one_hot((index + encoding.shift) % column.categories, column.categories))
+                parts.append(equal.roll(encoding.shift, dims=1))
                 continue
             scaled = ((_transform(values, encoding) - self.offset[i]) / self.scale[i])[:, None]
             if encoding.name is EncodingName.waves:

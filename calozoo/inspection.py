@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from calozoo.data import Rows, everything, some
+from calozoo.config import create
+from calozoo.data import DataSource, Rows, Split, everything, some
 from calozoo.errors import DataError
 from calozoo.files import replacing
 from calozoo.geometry import Geometry
@@ -23,23 +24,36 @@ _SEEN = 20_000  # showers that the summary is made from, drawn evenly
 _BLOCK = 8192
 
 
-def inspect(path: Path, geometry: Geometry | None, unit: Unit | None, picture: Path | None) -> int:
-    """Print what is in a shower file and what is wrong with it; return how many problems there are.
+def inspect(path: Path, geometry: Geometry | None, unit: Unit | None, picture: Path, data: str | None) -> int:
+    """Print what is in a file of showers and what is wrong with it; return how many problems there are.
 
-    With a ``geometry``, layer fractions are told and the mean shower is drawn into ``picture``.
+    With a ``geometry``, layer fractions are told and the mean shower is drawn into ``picture``. ``data`` names the
+    source that reads the file, where it is no shower file.
     """
     console = Console(highlight=False)
     _datasets(console, path)
-    file = ShowerFile(path, geometry, unit or stated_unit(path) or Unit.MeV, refuse=False)
-    for problem in file.problems:
+    rows: Rows | None = None
+    try:
+        if data is None:
+            rows = file = ShowerFile(path, geometry, unit or stated_unit(path) or Unit.MeV, refuse=False)
+            problems = file.problems
+        else:
+            node = {"name": data, "path": str(path), "unit": (unit or stated_unit(path) or Unit.MeV).name}
+            source: DataSource = create("data", node | {"split": {"train": 1.0, "validation": 0.0}}, geometry)
+            rows, problems = source.open(Split.train), ()
+    except DataError as error:
+        problems = error.problems
+    for problem in problems:
         console.print(f"[red]wrong:[/] {escape(problem)}", soft_wrap=True)
-    if file.problems:
-        return len(file.problems)
-    showers = everything(some(file, _SEEN))
+    if rows is None and data is None:
+        console.print("A file in another layout: calozoo data inspect FILE data=NAME geometry=NAME")
+    if rows is None or problems:
+        return len(problems)
+    showers = everything(some(rows, _SEEN))
     _energies(console, showers, geometry)
     for name, values in showers.conditions.items():
         console.print(f"condition {name}: {values.min():.6g} to {values.max():.6g}")
-    if geometry is not None and picture is not None:
+    if geometry is not None:
         from calozoo import drawing
 
         mean = showers.energies.mean(axis=0, dtype=np.float64)

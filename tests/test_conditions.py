@@ -70,6 +70,9 @@ def test_one_energy_alone_is_no_division_by_zero() -> None:
         ({"incident_energy": [{"name": "log11"}]}, {}, "log11"),
         ({"incident_energy": [{"name": "log", "ofset": 1}]}, {}, "ofset"),
         ({"incident_energy": "log"}, {}, "a list of encodings"),
+        ({"incident_energy": [{"name": "log"}], "pdg": [{"name": "one_hot"}]}, {}, r"categories: \[11, 22\]"),
+        ({"incident_energy": [{"name": "log", "categories": [1]}]}, {}, "categories belong to one_hot"),
+        ({"incident_energy": [{"name": "log"}], "pdg": [{"name": "one_hot", "categories": [1, 1]}]}, {}, "twice"),
         ({"incident_energy": [{"name": "log"}]}, {"alignments": []}, "Did you mean 'alignment'"),
     ],
 )
@@ -82,5 +85,14 @@ def test_a_missing_column_and_a_wrong_category_are_errors() -> None:
     conditions = make({"incident_energy": [{"name": "log"}], "side": [{"name": "one_hot"}]})
     with pytest.raises(DataError, match="no condition column 'side'"):
         conditions({"incident_energy": COLUMNS["incident_energy"]})
-    with pytest.raises(DataError, match="categories 0 to 1"):
+    with pytest.raises(DataError, match="row 2 is 2, and its categories are 0, 1"):
         conditions(COLUMNS | {"side": np.array([0, 1, 2])})
+
+
+def test_columns_that_only_a_file_has_are_categories_when_their_values_are_listed() -> None:
+    columns = {"incident_energy": [{"name": "log"}], "pdg": [{"name": "one_hot", "categories": [11, 22, 211]}]}
+    encode = make(columns)
+    given = COLUMNS | {"pdg": np.array([22, 211, 11])}
+    assert encode(given)[:, 1:].tolist() == [[0, 1, 0], [0, 0, 1], [1, 0, 0]]
+    with pytest.raises(DataError, match="Condition 'pdg', row 1 is 13, and its categories are 11, 22, 211"):
+        encode(COLUMNS | {"pdg": np.array([22, 13, 11])})

@@ -24,6 +24,28 @@ def test_a_good_file_is_described_and_pictured(calozoo: Call, shower_path: Path,
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+def test_raw_cells_are_inspected_through_their_source(calozoo: Call, tmp_path: Path) -> None:
+    plain = calozoo("data", "inspect", str(CELLS), f"out={tmp_path}/no.png")
+    assert plain.status == 0  # this file holds windows too
+    outcome = calozoo("data", "inspect", str(CELLS), "data=cells", "geometry=atlas_barrel", f"out={tmp_path}/mean.png")
+    assert outcome.status == 0, outcome.err
+    assert "condition phi_alignment: 0 to 3" in outcome.out
+    assert (tmp_path / "mean.png").is_file()
+    with h5py.File(CELLS) as file, h5py.File(tmp_path / "bad.h5", "w") as bad:
+        for name in file:
+            if name != "showers":
+                file.copy(name, bad)
+        bad["energy"][5] = -1.0
+        bad["eta"][7] = np.nan
+    outcome = calozoo("data", "inspect", str(tmp_path / "bad.h5"), "data=cells", "geometry=atlas_barrel")
+    assert outcome.status == 1
+    assert "'energy', row 5 is negative" in outcome.out
+    assert "'eta', row 7 is not finite" in outcome.out
+    outcome = calozoo("data", "inspect", str(tmp_path / "bad.h5"))
+    assert outcome.status == 1
+    assert "another layout: calozoo data inspect FILE data=NAME" in outcome.out
+
+
 def test_every_problem_is_named(calozoo: Call, spoil: Callable[..., Path]) -> None:
     path = spoil(showers=put(9, -1.0), incident_energies=put(3, 0.0))
     outcome = calozoo("data", "inspect", str(path))
@@ -39,6 +61,8 @@ def test_every_problem_is_named(calozoo: Call, spoil: Callable[..., Path]) -> No
         (("data", "inspect", "none.h5"), "There is no file none.h5"),
         (("data", "inspct", "x"), "Did you mean 'inspect'"),
         (("data", "inspect", "x.h5", "unit=eV"), "no unit 'eV'"),
+        (("data", "inspect", "x.h5", "data=cells"), "add geometry=NAME"),
+        (("data", "inspect", str(CELLS), "data=cell", "geometry=atlas_barrel"), "Did you mean 'cells'"),
         (("data", "convert", "data=hdf5", "geometry=atlas_barrel"), "data.path=FILE"),
     ],
 )

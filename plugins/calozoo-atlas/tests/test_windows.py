@@ -262,13 +262,27 @@ BAD = [
 @pytest.mark.parametrize(("name", "row", "value", "message"), BAD)
 def test_bad_cells_are_refused(name, row, value, message):
     cells = Cells(
-        np.array([0, 1, 1]), np.array([0, 1, 2]), np.full(3, 0.21), np.zeros(3), np.ones(3, np.float32),
-        np.full(2, 1e3, np.float32),
+        np.array([0, 1, 1]), np.array([0, 1, 2]), np.array([0.2125, 0.2109375, 0.2125]), np.array([0, 0, DPHI / 2]),
+        np.ones(3, np.float32), np.full(2, 1e3, np.float32),
     )  # fmt: skip
     changed = np.array(getattr(cells, name))
     changed[row] = value
     with pytest.raises(DataError, match=message):
         AtlasBarrel().select(replace(cells, **{name: changed}), np.full(2, 0.21), np.zeros(2))
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)])
+def test_layers_in_another_order_are_refused(sample, first, second):
+    cells, eta, phi, _ = sample
+    layer = np.where(cells.layer == first, second, np.where(cells.layer == second, first, cells.layer))
+    with pytest.raises(DataError, match="is not the centre of a .* Layers are presampler 0, front 1, middle 2, back 3"):
+        AtlasBarrel().select(replace(cells, layer=layer), eta, phi)
+
+
+def test_another_azimuth_origin_is_refused(sample):
+    cells, eta, phi, _ = sample
+    with pytest.raises(DataError, match=r"geometry\.phi_origin"):
+        AtlasBarrel(phi_origin=PhiOrigin.edge).select(cells, eta, phi)
 
 
 def test_wrong_shapes_are_refused():

@@ -92,10 +92,10 @@ class AtlasBarrel(Geometry):
         """Cut the windows around particles at (``eta``, ``phi``), each (n,), out of raw cell lists in any order.
 
         Deposits in the same cell add up. Raises :class:`~calozoo.DataError` for energies that are negative or not
-        finite and for cells that no layer or shower has.
+        finite and for cells that no layer or shower has, such as those of another layer order or azimuth origin.
         """
         eta, phi = np.asarray(eta, dtype=float), np.asarray(phi, dtype=float)
-        require(cells, eta, phi)
+        require(cells, eta, phi, self.phi_origin.value)
         cell = inside(cells, eta, phi, self.phi_origin.value)
         chosen = cell >= 0
         n = len(eta)
@@ -114,7 +114,7 @@ class AtlasBarrel(Geometry):
     def outside(self, cells: Cells, eta: NDArray[np.float64], phi: NDArray[np.float64]) -> NDArray[np.float64]:
         """Energy per layer that :meth:`select` leaves outside the windows, (n, 4), MeV."""
         eta, phi = np.asarray(eta, dtype=float), np.asarray(phi, dtype=float)
-        require(cells, eta, phi)
+        require(cells, eta, phi, self.phi_origin.value)
         lost = inside(cells, eta, phi, self.phi_origin.value) < 0
         return _sums(cells.event[lost] * len(LAYERS) + cells.layer[lost], cells.energy[lost], (len(eta), len(LAYERS)))
 

@@ -18,6 +18,7 @@ PHI_CELLS = 256
 DPHI = 2 * np.pi / PHI_CELLS
 _REACH = 3  # middle cells on either side of the impact cell
 _FRONT_FACE = 1410.0  # mm, inner radius of the presampler
+_OFF = 0.2  # cells that a deposit may lie off its cell's centre; centres of every other layer lie further off
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def inside(cells: Cells, eta: NDArray[np.float64], phi: NDArray[np.float64], ori
     return cell
 
 
-def require(cells: Cells, eta: NDArray[np.float64], phi: NDArray[np.float64]) -> None:
+def require(cells: Cells, eta: NDArray[np.float64], phi: NDArray[np.float64], origin: int) -> None:
     """Raise DataError, naming the first bad row, for a cell list that cannot be what it says."""
     n, m = len(cells.incident_energies), len(cells.event)
     if eta.shape != (n,) or phi.shape != (n,):
@@ -117,6 +118,29 @@ def require(cells: Cells, eta: NDArray[np.float64], phi: NDArray[np.float64]) ->
     ):
         if bad.any():
             raise DataError(f"Row {np.flatnonzero(bad)[0]}: the {what}.")
+    bad = _off_centre(cells, origin) > _OFF
+    if bad.any():
+        row = np.flatnonzero(bad)[0]
+        layer = cells.layer[row]
+        raise DataError(
+            f"Row {row}: the deposit at eta={cells.eta[row]:.5g}, phi={cells.phi[row]:.5g} in layer {layer} is not the "
+            f"centre of a {LAYERS[layer].name} cell. Layers are {', '.join(f'{w.name} {k}' for k, w in enumerate(LAYERS))}; "
+            "geometry.phi_origin says where cells begin in azimuth."
+        )
+
+
+def _off_centre(cells: Cells, origin: int) -> NDArray[np.float64]:
+    """How many cells each deposit lies off the centre of the cell that holds it, (m,), the larger of eta and phi."""
+    off = np.zeros(len(cells.event))
+    for k, window in enumerate(LAYERS):
+        mine = cells.layer == k
+        start = -origin * DPHI if window.phi_span > 1 else 0.0
+        for position, size, first in (
+            (cells.eta[mine], window.size[0], 0.0),
+            (cells.phi[mine], window.size[1], start),
+        ):
+            off[mine] = np.maximum(off[mine], np.abs((position - first) / size % 1 - 0.5))
+    return off
 
 
 def wrapped(phi: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -46,7 +46,10 @@ class CellFile:
             self.starts = self._check_deposits(file)  # (n + 1,), where each event's deposits start
             if self._found:
                 raise DataError(*self._found.values())
-        self.rows(slice(0, 0))  # a geometry without a selection says so now
+        try:
+            self.rows(slice(0, _EVENTS))  # a geometry without a selection, or with other cells, says so now
+        except DataError as cause:
+            raise DataError(f"{self.path}: {cause}") from cause
 
     def __len__(self) -> int:
         return self._length
