@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 
-from calozoo.data import Rows
-from calozoo.errors import ConfigError
-from calozoo.shower_file import open_showers, write_showers
-from calozoo.showers import INCIDENT_ENERGY
+from calozoo.errors import ConfigError, DataError
+from calozoo.shower_file import Unit, opened, stated_unit, write_showers
+from calozoo.showers import INCIDENT_ENERGY, Showers
 from calozoo.simulator import Simulator
 
 _DISCRETE = 64  # a sample of at most so many different energies is taken as one of discrete energies
 
 
-def held_out(rows: Rows, columns: tuple[str, ...], per_energy: int) -> dict[str, Any]:
-    """The conditions of ``rows``, repeated until each discrete energy comes at least ``per_energy`` times."""
-    found = rows.rows(slice(0, len(rows))).columns
+def held_out(showers: Showers, columns: tuple[str, ...], per_energy: int) -> dict[str, Any]:
+    """The conditions of ``showers``, repeated until each discrete energy comes at least ``per_energy`` times."""
+    found = showers.columns
     energies, which, counts = np.unique(found[INCIDENT_ENERGY], return_inverse=True, return_counts=True)
     if len(energies) > _DISCRETE:
-        counts[:] = len(rows)
+        counts[:] = len(showers)
     times = np.maximum(1, -(-per_energy // counts))[which]
-    index = np.repeat(np.arange(len(rows)), times)
+    index = np.repeat(np.arange(len(showers)), times)
     return {name: found[name][index] for name in columns if name in found}
 
 
@@ -47,10 +48,42 @@ def from_options(energy: Any, n: int, conditions: str | None) -> tuple[int, dict
 
 
 def open_conditions(path: Path) -> dict[str, Any]:
-    """Every condition column of a shower file, row by row."""
-    file = open_showers(path)
-    blocks = [showers.columns for showers in file.blocks()]
-    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+    """Every condition column of a file, row by row, energies in MeV.
+
+    A CSV file names its columns in its first line. In an HDF5 file they are the datasets of shape (n,) beside
+    ``incident_energies``, as in a shower file, whose showers need not be there.
+    """
+    return _csv_columns(path) if path.suffix == ".csv" else _hdf5_columns(path)
+
+
+def _csv_columns(path: Path) -> dict[str, Any]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            names, *lines = csv.reader(file)
+        table = np.array(lines, dtype=np.float64).reshape(len(lines), len(names))
+    except FileNotFoundError as cause:
+        raise DataError(f"There is no file {path}.") from cause
+    except (OSError, ValueError, csv.Error) as cause:
+        raise DataError(f"{path} is not a CSV table of numbers below a line of names ({cause}).") from cause
+    names = [name.strip() for name in names]
+    if INCIDENT_ENERGY not in names:
+        raise DataError(f"{path} has no column '{INCIDENT_ENERGY}' (MeV); it has {', '.join(names)}.")
+    return dict(zip(names, table.T, strict=True))
+
+
+def _hdf5_columns(path: Path) -> dict[str, Any]:
+    unit = stated_unit(path) or Unit.MeV
+    with opened(path) as file:
+        energies = file.get("incident_energies")
+        if not isinstance(energies, h5py.Dataset) or energies.shape not in ((energies.size,), (energies.size, 1)):
+            raise DataError(f"{path} has no dataset 'incident_energies' with a number per row.")
+        columns = {INCIDENT_ENERGY: energies[:].reshape(-1) * unit.value}
+        return columns | {
+            name: dataset[:]
+            for name, dataset in file.items()
+            if isinstance(dataset, h5py.Dataset) and dataset.shape == energies.shape[:1]
+            if name != "incident_energies" and dataset.dtype.kind in "fiu"
+        }
 
 
 def generate(

@@ -49,7 +49,7 @@ class ShowerFile:
         self, path: Path | str, geometry: Geometry | None = None, unit: Unit = Unit.MeV, *, refuse: bool = True
     ) -> None:
         self.path, self.unit = Path(path), unit
-        with _opened(self.path) as file:
+        with opened(self.path) as file:
             self._check_shapes(file)
             self._length, self.cells = file["showers"].shape
             self.columns = tuple(
@@ -79,7 +79,7 @@ class ShowerFile:
 
     def rows(self, index: slice | NDArray[np.int64] | Sequence[int]) -> Showers:
         """The showers at ``index``, in its order; only the rows' neighbourhood is read."""
-        with _opened(self.path) as file:
+        with opened(self.path) as file:
             if isinstance(index, slice):
                 return self._showers(file, lambda dataset: dataset[index])
             index = np.asarray(index)
@@ -134,7 +134,7 @@ class ShowerFile:
 
     def _problems(self, geometry: Geometry | None) -> Iterator[str]:
         """Everything that is wrong with showers that can be read, the most telling first."""
-        with _opened(self.path) as file:
+        with opened(self.path) as file:
             layers, unit = file.attrs.get("layers"), file.attrs.get("energy_unit")
             most = np.max(file["incident_energies"][:])
         if geometry is not None and self.cells != geometry.cells:
@@ -197,7 +197,8 @@ def _text(file: h5py.File, attribute: str) -> str | None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[h5py.File]:
+def opened(path: Path) -> Iterator[h5py.File]:
+    """An HDF5 file for reading, with :class:`~calozoo.errors.DataError` for one that is missing or damaged."""
     if not path.is_file():
         raise DataError(f"There is no file {path}.")
     try:
@@ -220,7 +221,7 @@ def open_showers(path: Path | str, geometry: Geometry | None = None, unit: Unit 
 
 def stated_unit(path: Path | str) -> Unit | None:
     """The unit that a file states for its energies, or None where it states none."""
-    with _opened(Path(path)) as file:
+    with opened(Path(path)) as file:
         stated = _text(file, "energy_unit")
     return Unit.__members__.get(stated or "")
 

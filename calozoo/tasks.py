@@ -99,7 +99,7 @@ class Job:
 
     def _train(self, run: Run, rows: Rows) -> None:
         with run.stage("train", self.hooks) as facts:
-            self.simulator.fit(everything(some(rows, self._most)))
+            self.simulator.fit(_sample(rows, self.geometry))
             result = train_players(
                 self.simulator, self.critics, rows, self.trainer, run=run, hooks=self.hooks, seed=self.config.seed
             )
@@ -110,7 +110,7 @@ class Job:
     def _generate(self, run: Run) -> None:
         with run.stage("generate", self.hooks) as facts:
             simulator = Simulator.load(run.checkpoints, self.device)
-            columns = generation.held_out(self.reference, simulator.columns, self.config.generation.per_energy)
+            columns = generation.held_out(self._held_out, simulator.columns, self.config.generation.per_energy)
             facts["showers"] = generation.generate(
                 simulator,
                 len(columns["incident_energy"]),
@@ -136,21 +136,11 @@ class Job:
             write_report(run.folder, metrics, self._held_out.above(threshold), {self.config.model.name: sample})
 
     @property
-    def _most(self) -> int:
-        """Showers that are held in memory at most for a fit or a comparison."""
-        return max(1000, _MEMORY // (4 * self.geometry.cells))
-
-    @property
-    def reference(self) -> Rows:
-        """The held-out showers, or some of them where there are very many."""
-        return some(self.source.open(Split.test), self._most)
-
-    @property
     def _held_out(self) -> Showers:
-        return everything(self.reference)
+        return _sample(self.source.open(Split.test), self.geometry)
 
     def _generated(self, run: Run) -> Showers:
-        return everything(open_showers(run.showers, self.geometry))
+        return _sample(open_showers(run.showers, self.geometry), self.geometry)
 
 
 def run(config: DictConfig) -> None:
@@ -215,7 +205,7 @@ def evaluate(config: DictConfig) -> None:
     metrics = _metrics(config.metric, geometry)
     out, threshold = Path(config.out), 1.0 if config.threshold is None else config.threshold
     reference, generated = (
-        everything(open_showers(path, geometry, stated_unit(path) or Unit[config.unit or "MeV"]))
+        _sample(open_showers(path, geometry, stated_unit(path) or Unit[config.unit or "MeV"]), geometry)
         for path in (config.reference, config.generated)
     )
     scores = score(metrics, reference, generated, threshold=threshold, hooks=Observers())
@@ -271,6 +261,11 @@ def _unused(config: DictConfig, command: str, keys: tuple[str, ...], remedy: str
         raise ConfigError(
             f"calozoo {command} run={config.run} has no use for {', '.join(f'{k}=' for k in given)}: {remedy}."
         )
+
+
+def _sample(rows: Rows, geometry: Geometry) -> Showers:
+    """The showers, or as many of them, drawn evenly, as fit into the memory of a fit or a comparison."""
+    return everything(some(rows, max(1000, _MEMORY // (4 * geometry.cells))))
 
 
 def _metrics(nodes: Mapping[str, Any], geometry: Geometry) -> dict[str, Metric]:

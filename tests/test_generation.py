@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -16,9 +17,9 @@ from calozoo.training import Sampler
 from conftest import Memory, make_simulator
 
 
-def sample(energies: list[float]) -> Memory:
+def sample(energies: list[float]) -> Showers:
     n = len(energies)
-    return Memory(Showers(np.ones((n, 2)), np.array(energies), {"side": np.arange(n), "else": np.arange(n)}))
+    return Showers(np.ones((n, 2)), np.array(energies), {"side": np.arange(n), "else": np.arange(n)})
 
 
 def test_held_out_conditions_come_often_enough_at_each_energy() -> None:
@@ -53,6 +54,42 @@ def test_a_file_gives_its_conditions_row_by_row(barrel_file: Path) -> None:
     assert n == 300
     assert columns.keys() == whole.columns.keys()
     assert all(np.array_equal(columns[name], whole.columns[name]) for name in columns)
+
+
+def test_a_file_of_conditions_needs_no_showers(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "wanted.h5", "w") as file:
+        file["incident_energies"], file["side"] = np.array([[1.0], [2.0]]), np.array([0, 1])
+        file["else"] = np.zeros(5)
+        file.attrs["energy_unit"] = "GeV"
+    n, columns = from_options(None, 10, str(tmp_path / "wanted.h5"))
+    assert (n, list(columns)) == (2, ["incident_energy", "side"])
+    assert columns["incident_energy"].tolist() == [1000, 2000]
+    (tmp_path / "wanted.csv").write_text("incident_energy,side\n1000,0\n2000,1\n")
+    n, table = from_options(None, 10, str(tmp_path / "wanted.csv"))
+    assert n == 2
+    assert all(np.array_equal(table[name], columns[name]) for name in columns)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("energy\n1\n", "has no column 'incident_energy' .* it has energy"),
+        ("incident_energy,side\n1,2\n3\n", "not a CSV table of numbers"),
+        ("incident_energy\n1\nabc\n", "not a CSV table of numbers .*abc"),
+        ("", "not a CSV table of numbers"),
+    ],
+)
+def test_bad_tables_of_conditions_are_refused(tmp_path: Path, text: str, reason: str) -> None:
+    (tmp_path / "wanted.csv").write_text(text)
+    with pytest.raises(DataError, match=reason):
+        from_options(None, 1, str(tmp_path / "wanted.csv"))
+
+
+def test_a_file_without_incident_energies_gives_no_conditions(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "wanted.h5", "w") as file:
+        file["side"] = np.zeros(2)
+    with pytest.raises(DataError, match="no dataset 'incident_energies'"):
+        from_options(None, 1, str(tmp_path / "wanted.h5"))
 
 
 @pytest.mark.parametrize(

@@ -275,7 +275,9 @@ def test_bad_cells_are_refused(name, row, value, message):
 def test_layers_in_another_order_are_refused(sample, first, second):
     cells, eta, phi, _ = sample
     layer = np.where(cells.layer == first, second, np.where(cells.layer == second, first, cells.layer))
-    with pytest.raises(DataError, match="is not the centre of a .* Layers are presampler 0, front 1, middle 2, back 3"):
+    with pytest.raises(
+        DataError, match=r"is not the centre of a .* Layers are presampler 0, front 1, middle 2, back 3"
+    ):
         AtlasBarrel().select(replace(cells, layer=layer), eta, phi)
 
 

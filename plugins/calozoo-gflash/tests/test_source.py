@@ -1,8 +1,6 @@
-"""The source as a whole: deterministic rows, energies where physics puts them, options and speed."""
+"""The source as a whole: deterministic rows, energies where physics puts them, and options."""
 
 from __future__ import annotations
-
-import time
 
 import numpy as np
 import pytest
@@ -153,12 +151,3 @@ def test_bad_options_are_refused():
     for options in ({"starts": [0.0]}, {"starts": [0, 1, 2, 3], "ends": [1, 2, 3, 3]}):
         with pytest.raises(ConfigError, match=r"data.starts and data.ends are 4 depths"):
             source(**options)
-
-
-@pytest.mark.slow
-def test_a_hundred_thousand_barrel_showers_in_a_minute():
-    begin = time.perf_counter()
-    rows = source(n=100_000, **PRESET).open(Split.train)
-    for start in range(0, 100_000, 10_000):
-        rows.rows(slice(start, start + 10_000))
-    assert time.perf_counter() - begin < 60
