@@ -9,6 +9,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
+from dataclasses import is_dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -136,6 +137,7 @@ def _show_warning(message: Any, *_: Any, **__: Any) -> None:
 def _one_line() -> Iterator[None]:
     """Turn what Hydra and OmegaConf raise into one line that says what exists."""
     from hydra.errors import HydraException, MissingConfigException
+    from omegaconf import OmegaConf
     from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
     try:
@@ -158,7 +160,10 @@ def _one_line() -> Iterator[None]:
             parent = cause.parent_node
             prefix = "".join((cause.full_key or "").rpartition(".")[:2])
             names = [f"{prefix}{key}" for key in parent]
-            raise ConfigError(unknown("option", cause.full_key, names)) from error
+            # What no dataclass types is a table of names that may grow, such as conditions.columns.
+            grows = prefix.count(".") > 1 and not is_dataclass(OmegaConf.get_type(parent))
+            hint = " To add one, put a + before the option." if grows else ""
+            raise ConfigError(unknown("option", cause.full_key, names) + hint) from error
         if first.startswith("You must specify"):
             group = first.split("'")[1]
             for key in (argument.partition("=")[0].lstrip("+~") for argument in sys.argv[1:]):

@@ -86,13 +86,17 @@ class ShowerFile:
             order = np.argsort(index, kind="stable")
             unique, back = np.unique(index[order], return_inverse=True)
 
+            cuts = np.flatnonzero(np.diff(unique // self._block)) + 1
+            parts = np.split(unique, cuts) if len(unique) else []
+
             def pick(dataset: h5py.Dataset) -> NDArray[Any]:
-                # Many scattered rows: reading the whole span is far cheaper than HDF5's point selection.
-                if len(unique) and len(unique) > (unique[-1] - unique[0] + 1) // 64:
-                    rows = dataset[unique[0] : unique[-1] + 1][unique - unique[0]]
-                else:
-                    rows = dataset[unique]
                 out = np.empty((len(index), *dataset.shape[1:]), dataset.dtype)
+                rows = np.empty((len(unique), *dataset.shape[1:]), dataset.dtype)
+                for part, start in zip(parts, [0, *cuts], strict=False):
+                    first, last = part[0], part[-1] + 1
+                    # Many scattered rows: reading all between them is far cheaper than HDF5's point selection.
+                    many = len(part) > (last - first) // 64
+                    rows[start : start + len(part)] = dataset[first:last][part - first] if many else dataset[part]
                 out[order] = rows[back]
                 return out
 
@@ -100,9 +104,13 @@ class ShowerFile:
 
     def blocks(self) -> Iterator[Showers]:
         """All showers in order, a block of rows at a time."""
-        block = max(1, min(_ROWS, _VALUES // self.cells))
-        for start in range(0, len(self), block):
-            yield self.rows(slice(start, min(start + block, len(self))))
+        for start in range(0, len(self), self._block):
+            yield self.rows(slice(start, min(start + self._block, len(self))))
+
+    @property
+    def _block(self) -> int:
+        """Rows that are read at a time."""
+        return max(1, min(_ROWS, _VALUES // self.cells))
 
     def _showers(self, file: h5py.File, pick: Any) -> Showers:
         energies = pick(file["showers"]).astype(np.float32) * np.float32(self.unit.value)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -310,6 +311,7 @@ def test_a_failed_command_leaves_the_working_folder(
         (("model=vae", "trainer.optimizer.lr=-1"), "optimizer of player 'vae' cannot be made.*learning rate"),
         (("model=vae", "trainer.ema=2"), "trainer.ema must lie in"),
         (("model=vae", "model.latent_size=-3"), "model 'vae' cannot be made"),
+        (("model=vae", "trainer.players.vae.lr=1"), "To add one, put a + before the option"),
         (("model=vae", "+trainer.players.vea.lr=1"), "no player of this model 'vea'. Did you mean 'vae'"),
         (("generate", "run=x", "n=abc"), "n: .*abc"),
     ],
@@ -362,3 +364,28 @@ def test_a_strangers_run_folder_reads_and_writes_nothing_outside(calozoo: Call, 
 def test_a_single_players_optimizer_can_be_changed(calozoo: Call) -> None:
     outcome = calozoo("model=wgan_gp", "+trainer.players.critics.lr=1e-4", "--cfg", "job")
     assert outcome.status == 0, outcome.err
+
+
+@pytest.mark.slow
+def test_a_file_larger_than_memory_goes_through_the_default_command(barrel_file: Path, tmp_path: Path) -> None:
+    n = 5_000_000  # 5.3 GB of showers
+    large = tmp_path / "large.h5"
+    with h5py.File(barrel_file) as small, h5py.File(large, "w") as file:
+        file.attrs["energy_unit"] = "MeV"
+        for name, dataset in small.items():
+            values = np.concatenate([dataset[:]] * 40)
+            whole = file.create_dataset(name, (n, *values.shape[1:]), values.dtype, chunks=(500, *values.shape[1:]))
+            for start in range(0, n, len(values)):
+                whole[start : start + len(values)] = values[: n - start]
+    script = (
+        "import resource, sys; from calozoo.cli import main; main(); "
+        "print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    command = ["model=wgan_gp", "data=hdf5", f"data.path={large}", "trainer.max_steps=200", "generation.per_energy=1"]
+    outcome = subprocess.run(
+        [sys.executable, "-c", script, *command, "metric=[ks]", f"hydra.run.dir={tmp_path}/run"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    peak = int(outcome.stdout.rpartition("peak")[2]) * 1024
+    assert (tmp_path / "run" / "report.html").is_file()
+    assert peak < large.stat().st_size / 2

@@ -29,7 +29,9 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, block
     assert all(np.array_equal(back.conditions[name], whole.conditions[name]) for name in whole.conditions)
 
 
-def test_rows_come_in_any_order(tmp_path: Path) -> None:
+@pytest.mark.parametrize("block", [7, 8192])
+def test_rows_come_in_any_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    monkeypatch.setattr("calozoo.shower_file._ROWS", block)
     showers = toy_showers(500)
     write_showers(tmp_path / "showers.h5", TOY, [showers])
     file = open_showers(tmp_path / "showers.h5", TOY)
