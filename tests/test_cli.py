@@ -311,7 +311,7 @@ def test_a_failed_command_leaves_the_working_folder(
         (("model=vae", "trainer.optimizer.lr=-1"), "optimizer of player 'vae' cannot be made.*learning rate"),
         (("model=vae", "trainer.ema=2"), "trainer.ema must lie in"),
         (("model=vae", "model.latent_size=-3"), "model 'vae' cannot be made"),
-        (("model=vae", "trainer.players.vae.lr=1"), "To add one, put a + before the option"),
+        (("model=vae", "trainer.players.vae.lr=1"), r"To add one, put a \+ before the option"),
         (("model=vae", "+trainer.players.vea.lr=1"), "no player of this model 'vea'. Did you mean 'vae'"),
         (("generate", "run=x", "n=abc"), "n: .*abc"),
     ],
