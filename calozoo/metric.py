@@ -23,6 +23,14 @@ class Direction(Enum):
     zero = "nearest 0 is best"
     one = "nearest 1 is best"
 
+    def cost(self, value: float) -> float:
+        """How far ``value`` is from the best: of two, the smaller cost is better.
+
+        >>> Direction.higher.cost(0.9) < Direction.higher.cost(0.8), Direction.one.cost(0.8)
+        (True, 0.19999999999999996)
+        """
+        return {"lower": value, "higher": -value, "zero": abs(value), "one": abs(value - 1)}[self.name]
+
 
 @dataclass(frozen=True)
 class Value:

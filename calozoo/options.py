@@ -70,6 +70,18 @@ class Schedule:
 
 
 @dataclass
+class Picking:
+    """Which weights generate in the end: the last, or the best of those that are scored every ``every`` epochs.
+
+    The overall value of ``metric`` on validation showers decides; the metric has the options that the run gives it.
+    """
+
+    every: float | None = None  # epochs between two scores; None: the last weights generate
+    metric: str | None = None
+    showers: int = 5000  # validation showers at most
+
+
+@dataclass
 class Trainer:
     """How a model is trained; the same for every model.
 
@@ -90,6 +102,7 @@ class Trainer:
     fraction: float = 1.0  # part of the training showers that is used
     log_every: int = 20  # steps between two entries of the losses
     checkpoint_every: float = 60.0  # seconds
+    pick: Picking = field(default_factory=Picking)
 
 
 class DeviceName(Enum):

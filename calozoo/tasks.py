@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from calozoo.geometry import Geometry
 from calozoo.hooks import Observers
 from calozoo.metric import Metric
 from calozoo.options import Device, Layout, Trainer
+from calozoo.picking import Picker
 from calozoo.report.page import Sample, write_report
 from calozoo.run import STAGES, Run
 from calozoo.shower_file import Unit, open_showers, stated_unit
@@ -52,10 +53,12 @@ class Job:
         self.trainer: Trainer = options(config.trainer, Trainer, "trainer")
         check(self.simulator.generator.players(self.critics), self.trainer)
         self.hooks = Observers()
+        self.picker: Picker | None = None
 
     def carry_out(self, stages: tuple[str, ...]) -> None:
         """Do those of ``stages`` that have not left their result yet."""
         training = chosen_rows(self.source.open(Split.train), self.trainer, self.config.seed)
+        self.picker = self._picker()
         for rows in (training, self.source.open(Split.test)):
             self.simulator.conditions(rows.rows(slice(0, 1)).columns)  # refuses data without the columns it needs
         run = Run.create(self.folder, self.config)
@@ -101,11 +104,28 @@ class Job:
         with run.stage("train", self.hooks) as facts:
             self.simulator.fit(_sample(rows, self.geometry))
             result = train_players(
-                self.simulator, self.critics, rows, self.trainer, run=run, hooks=self.hooks, seed=self.config.seed
+                self.simulator,
+                self.critics,
+                rows,
+                self.trainer,
+                run=run,
+                hooks=self.hooks,
+                seed=self.config.seed,
+                picker=self.picker,
             )
             self.simulator.save(run.checkpoints)
             facts |= asdict(result) | self._where
         checkpoint.clear(run.checkpoints)
+
+    def _picker(self) -> Picker | None:
+        """What picks the best weights, if any is asked for."""
+        name = self.trainer.pick.metric
+        if name is None:
+            return None
+        metric = self.metrics.get(name) or create("metric", {"name": name}, self.geometry)
+        validation = chosen_rows(self.source.open(Split.validation), replace(self.trainer, fraction=1.0), 0)
+        showers = everything(some(validation, self.trainer.pick.showers))
+        return Picker(metric, showers, threshold=self.config.evaluation.threshold, seed=self.config.seed)
 
     def _generate(self, run: Run) -> None:
         with run.stage("generate", self.hooks) as facts:

@@ -24,6 +24,7 @@ from calozoo.data import Part, Rows, everything, some
 from calozoo.errors import ConfigError, RunError, Stopped, unknown
 from calozoo.generator import Batch, Player
 from calozoo.options import Optimizer, OptimizerName, Schedule, ScheduleName, Trainer
+from calozoo.picking import Picker
 from calozoo.run import Run
 from calozoo.showers import Showers
 from calozoo.simulator import Simulator
@@ -43,6 +44,8 @@ class Training:
     epochs: float
     showers: int
     parameters: dict[str, int]  # trainable parameters by player
+    picked: int | None  # the step whose weights were picked; None: the last
+    scores: list[tuple[int, float]]  # step and score of those that could be picked
 
 
 class Sampler:
@@ -168,11 +171,13 @@ def train(
     run: Run,
     hooks: Any,
     seed: int,
+    picker: Picker | None = None,
 ) -> Training:
     """Train ``simulator`` in place on ``rows`` and leave it with the weights that generate.
 
-    Goes on from the run folder's newest checkpoint, exactly where it was. Raises
-    :class:`~calozoo.errors.RunError` where a loss is no longer finite.
+    Goes on from the run folder's newest checkpoint, exactly where it was. With a ``picker`` the best weights generate,
+    and the last are saved in ``checkpoints/last``. Raises :class:`~calozoo.errors.RunError` where a loss is no longer
+    finite.
     """
     device = simulator.table.device
     sampler = Sampler(simulator, rows, options.batch_size, seed)
@@ -193,7 +198,11 @@ def train(
     whole = nn.ModuleDict(
         {"generator": simulator.generator, **{f"critic_{name}": c for name, c in critics.items()}}
     ).train()
-    averaged = {name: p.detach().clone() for name, p in simulator.generator.named_parameters()} if options.ema else {}
+    own_weights = dict(simulator.generator.named_parameters())
+    averaged = {name: p.detach().clone() for name, p in own_weights.items()} if options.ema else {}
+    best: dict[str, Tensor] = {}
+    scores: list[tuple[int, float]] = []
+    scored_every = max(1, round((options.pick.every or math.inf) * per_epoch)) if picker else 0
 
     step = 0
     saved = checkpoint.load(run.checkpoints, device)
@@ -208,6 +217,7 @@ def train(
             raise RunError(f"{run.folder} was begun on another kind of device; go on there, with device=.") from cause
         sampler.state = saved["sampler"]
         step = saved["step"]
+        best, scores = saved["best"], saved["scores"]
 
     def refuse_infinite() -> None:
         if not all(bool(torch.isfinite(parameter).all()) for parameter in whole.parameters()):
@@ -222,9 +232,28 @@ def train(
             "averaged": averaged,
             "random": random.get_state(),
             "sampler": sampler.state,
+            "best": best,
+            "scores": scores,
         }
         checkpoint.save(run.checkpoints, step, state)
         hooks.checkpoint_saved(folder=run.folder, step=step)
+
+    def put(weights: Mapping[str, Tensor]) -> None:
+        with torch.no_grad():
+            for name, parameter in own_weights.items():
+                parameter.copy_(weights[name])
+
+    def pick(picker: Picker) -> None:
+        """Score the weights that would generate if this were the end, and keep them if they are the best so far."""
+        trained = {name: p.detach().clone() for name, p in own_weights.items()}
+        candidate = {name: p.clone() for name, p in averaged.items()} or trained
+        put(candidate)
+        scores.append((step, picker.score(simulator)))
+        costs = [picker.cost(score) for _, score in scores]
+        if costs[-1] <= min(costs):
+            best.update(candidate)
+        put(trained)
+        whole.train()
 
     hooks.training_started(folder=run.folder, step=step, steps=steps)
     sums: dict[tuple[str, str], Tensor] = defaultdict(lambda: torch.zeros((), device=device))
@@ -256,6 +285,8 @@ def train(
                 torch._foreach_lerp_(
                     list(averaged.values()), [p.detach() for p in simulator.generator.parameters()], 1 - decay
                 )
+            if picker and (step % scored_every == 0 or step == steps):
+                pick(picker)
             if step % options.log_every == 0 or step == steps:
                 losses = _means(sums, counted, step)
                 hooks.losses_logged(folder=run.folder, step=step, epoch=step / per_epoch, losses=losses)
@@ -268,12 +299,15 @@ def train(
                 save()
                 raise Stopped(f"Stopped at step {step} of {steps}; the same command goes on from there.")
     if averaged:
-        with torch.no_grad():
-            for name, parameter in simulator.generator.named_parameters():
-                parameter.copy_(averaged[name])
+        put(averaged)
     refuse_infinite()
+    picked = None
+    if picker:
+        simulator.save(run.checkpoints / "last")
+        put(best)
+        picked = min(scores, key=lambda entry: (picker.cost(entry[1]), -entry[0]))[0]
     counts = {player.name: sum(p.numel() for p in player.parameters) for player in players}
-    return Training(steps, steps / per_epoch, len(rows), counts)
+    return Training(steps, steps / per_epoch, len(rows), counts, picked, scores)
 
 
 @contextmanager
@@ -306,6 +340,12 @@ def check(players: tuple[Player, ...], options: Trainer) -> None:
         raise ConfigError("A training needs an end: set trainer.max_steps or trainer.epochs to a positive number.")
     if options.batch_size < 1 or options.log_every < 1:
         raise ConfigError("trainer.batch_size and trainer.log_every must be at least 1.")
+    every = options.pick.every
+    if (every is None) != (options.pick.metric is None) or (every is not None and not 0 < every < math.inf):
+        raise ConfigError(
+            "Picking needs both trainer.pick.every (epochs, above 0) and trainer.pick.metric, such as "
+            "trainer.pick.every=1 trainer.pick.metric=NAME."
+        )
     if options.ema is not None and not 0 <= options.ema < 1:
         raise ConfigError(f"trainer.ema must lie in [0, 1), not {options.ema}.")
     for player in players:

@@ -108,7 +108,8 @@ def test_data_go_one_way(path: Path) -> None:
         ["data", "preprocessor", "conditions", "networks", "metric", "critic", "shower_file", "run", "drawing"],
         ["generator", "evaluation", "inspection"],
         ["simulator"],
-        ["generation", "training", "report"],
+        ["generation", "picking"],
+        ["training", "report"],
         ["tasks", "testing"],
         ["cli"],
     ]

@@ -64,9 +64,16 @@ class Watch:
 
 
 def trained(
-    folder: Path, showers: Showers, watch: Watch | None = None, seed: int = 0, model: str = "wgan_gp", **options: Any
-) -> tuple[Simulator, dict[str, Any]]:
-    """Train a new simulator in a folder, or go on there; also gives the critics."""
+    folder: Path,
+    showers: Showers,
+    watch: Watch | None = None,
+    seed: int = 0,
+    model: str = "wgan_gp",
+    picker: Any = None,
+    result: bool = False,
+    **options: Any,
+) -> tuple[Any, ...]:
+    """Train a new simulator in a folder, or go on there; also gives the critics and, with ``result``, what was done."""
     simulator = make_simulator(model, showers, seed)
     critics = (
         {"shower": create("critic", {"name": "shower", "hidden": [16]}, simulator.space)} if model != "vae" else {}
@@ -74,8 +81,8 @@ def trained(
     hooks = Observers([])
     hooks.manager.register(watch or Watch())
     wanted = Trainer(**{**OPTIONS.__dict__, **options})
-    train(simulator, critics, Memory(showers), wanted, run=Run(folder), hooks=hooks, seed=seed)
-    return simulator, critics
+    done = train(simulator, critics, Memory(showers), wanted, run=Run(folder), hooks=hooks, seed=seed, picker=picker)
+    return (simulator, critics, done) if result else (simulator, critics)
 
 
 def weights(simulator: Simulator, critics: dict[str, Any]) -> dict[str, Tensor]:

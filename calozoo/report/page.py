@@ -58,11 +58,10 @@ def write_report(
                 _save(folder / "figures", f"{name}-{i}", title, f) for i, (title, f) in enumerate(figures.items())
             ]
     for label, sample in samples.items():
-        losses = sample.run and _losses(sample.run.losses)
-        if losses:
+        if sample.run and (curves := _losses(sample.run.losses) | _scores(sample.run.manifest)):
             pictures[f"training of {label}"] = [
-                _save(folder / "figures", f"losses-{label}-{i}", f"Losses: {player}", figure)
-                for i, (player, figure) in enumerate(losses.items())
+                _save(folder / "figures", f"losses-{label}-{i}", title, figure)
+                for i, (title, figure) in enumerate(curves.items())
             ]
     page = Environment(
         loader=PackageLoader("calozoo.report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -116,8 +115,21 @@ def _losses(path: Path) -> dict[str, Figure]:
         spread = max(abs(value) for values in drawn.values() for value in values)
         axes.set_yscale("symlog", linthresh=max(spread * 1e-3, 1e-9))
         axes.legend(frameon=False, fontsize="small", ncols=3)
-        figures[player] = figure
+        figures[f"Losses: {player}"] = figure
     return figures
+
+
+def _scores(manifest: Mapping[str, Any]) -> dict[str, Figure]:
+    """The scores that weights were picked by, if they were, as one figure."""
+    trained = manifest["stages"].get("train", {})
+    if not trained.get("scores"):
+        return {}
+    figure = Figure(figsize=(6.5, 3.6), layout="constrained")
+    axes = figure.add_subplot(xlabel="step", ylabel="score on validation showers")
+    axes.plot(*zip(*trained["scores"], strict=True), marker=".", lw=1)
+    axes.axvline(trained["picked"], ls=":", lw=1, color="0.5")
+    axes.annotate("picked", (trained["picked"], 1), xycoords=("data", "axes fraction"), fontsize="small", va="top")
+    return {"Scores that weights were picked by": figure}
 
 
 def _facts(run: Run) -> dict[str, Any]:
