@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from calozoo.critic import Sides as Sides
     from calozoo.data import DataSource as DataSource
     from calozoo.data import Rows as Rows
-    from calozoo.data import Split as Split
     from calozoo.data import SplitFractions as SplitFractions
     from calozoo.data import take_split as take_split
     from calozoo.errors import CalozooError as CalozooError
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from calozoo.metric import Value as Value
     from calozoo.options import Activation as Activation
     from calozoo.options import Initialiser as Initialiser
+    from calozoo.options import Split as Split
     from calozoo.preprocessor import Preprocessor as Preprocessor
     from calozoo.shower_file import ShowerFile as ShowerFile
     from calozoo.shower_file import Unit as Unit
@@ -49,13 +49,13 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "critic": ("Critic", "Sides"),
-    "data": ("DataSource", "SplitFractions", "Rows", "Split", "take_split"),
+    "data": ("DataSource", "SplitFractions", "Rows", "take_split"),
     "errors": ("CalozooError", "ConfigError", "DataError"),
     "generator": ("Batch", "Distribution", "Generator", "Noise", "Player", "Space"),
     "geometry": ("Cells", "Geometry", "Layer"),
     "hooks": ("hookimpl",),
     "metric": ("Direction", "Metric", "Score", "Value"),
-    "options": ("Activation", "Initialiser"),
+    "options": ("Activation", "Initialiser", "Split"),
     "preprocessor": ("Preprocessor",),
     "shower_file": ("ShowerFile", "Unit", "open_showers", "write_showers"),
     "showers": ("Column", "ColumnKind", "Showers"),

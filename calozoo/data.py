@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from enum import Enum
 from typing import Protocol
 
 import numpy as np
@@ -12,15 +11,8 @@ from numpy.typing import NDArray
 
 from calozoo.errors import ConfigError, DataError
 from calozoo.geometry import Geometry
+from calozoo.options import Split
 from calozoo.showers import Showers
-
-
-class Split(Enum):
-    """The disjoint parts of a sample: trained on, tuned on, and judged on."""
-
-    train = "train"
-    validation = "validation"
-    test = "test"
 
 
 @dataclass

@@ -11,26 +11,40 @@ import numpy as np
 
 from calozoo.errors import DataError
 from calozoo.metric import Metric, Score
+from calozoo.options import Split
 from calozoo.showers import Showers
 
 
 def evaluate(
-    metrics: Mapping[str, Metric], reference: Showers, generated: Showers, *, threshold: float, hooks: Any
+    metrics: Mapping[str, Metric],
+    reference: Showers,
+    generated: Showers,
+    *,
+    threshold: float,
+    hooks: Any,
+    training: Showers | None = None,
 ) -> dict[str, Any]:
     """Score with every metric; what ``scores.json`` holds.
 
-    Cells below ``threshold`` (MeV) count as zero in both samples. Each value's floor is what one random half of
-    the reference scores against the other. A metric that refuses the samples gives its reason instead of values.
+    Cells below ``threshold`` (MeV) count as zero in all samples. Each value's floor is what one random half of
+    the reference scores against the other; of a metric against the ``training`` showers, what the reference scores
+    against them. A metric that refuses the samples gives its reason instead of values.
     """
     reference, generated = reference.above(threshold), generated.above(threshold)
+    training = training and training.above(threshold)
     order = np.random.default_rng(0).permutation(len(reference))
     halves = reference[order[::2]], reference[order[1::2]]
     scores: dict[str, Any] = {}
     for done, (name, metric) in enumerate(metrics.items(), 1):
         entry: dict[str, Any] = {"direction": metric.direction.name, "unit": metric.unit}
         try:
-            score = metric.score(reference, generated)
-            entry["values"] = [_finite(asdict(value)) for value in _with_floor(score, metric, halves).values]
+            if metric.against is Split.test:
+                score, floor = metric.score(reference, generated), halves
+            elif training is not None:
+                score, floor = metric.score(training, generated), (training, reference)
+            else:
+                raise DataError("It compares with training showers, which a run has: calozoo evaluate run=FOLDER.")
+            entry["values"] = [_finite(asdict(value)) for value in _with_floor(score, metric, floor).values]
         except DataError as reason:
             entry |= {"values": [], "refused": str(reason)}
         except Exception as cause:  # a metric that breaks must not cost the others' scores
@@ -41,10 +55,10 @@ def evaluate(
     return {"showers": sizes, "threshold": threshold, "metrics": scores}
 
 
-def _with_floor(score: Score, metric: Metric, halves: tuple[Showers, Showers]) -> Score:
+def _with_floor(score: Score, metric: Metric, samples: tuple[Showers, Showers]) -> Score:
     try:
-        floors = {value.key: value.value for value in metric.score(*halves).values}
-    except DataError:  # too few showers in a half
+        floors = {value.key: value.value for value in metric.score(*samples).values}
+    except DataError:  # too few showers
         return score
     return Score(tuple(replace(value, floor=floors.get(value.key)) for value in score.values))
 

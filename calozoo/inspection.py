@@ -13,10 +13,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from calozoo.config import create
-from calozoo.data import DataSource, Rows, Split, everything, some
+from calozoo.data import DataSource, Rows, everything, some
 from calozoo.errors import DataError
 from calozoo.files import replacing
 from calozoo.geometry import Geometry
+from calozoo.options import Split
 from calozoo.shower_file import ShowerFile, Unit, stated_unit, write_showers
 from calozoo.showers import Showers
 

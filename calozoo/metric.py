@@ -9,6 +9,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, ClassVar
 
 from calozoo.geometry import Geometry
+from calozoo.options import Split
 from calozoo.showers import Showers
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Metric(ABC):
 
     direction: ClassVar[Direction] = Direction.lower
     unit: ClassVar[str] = ""
+    #: Which showers are the reference: those held out, or those trained on, against which held-out ones give the floor.
+    against: ClassVar[Split] = Split.test
 
     def __init__(self, geometry: Geometry) -> None:
         self.geometry = geometry

@@ -105,6 +105,14 @@ class Trainer:
     pick: Picking = field(default_factory=Picking)
 
 
+class Split(Enum):
+    """The disjoint parts of a sample: trained on, tuned on, and judged on."""
+
+    train = "train"
+    validation = "validation"
+    test = "test"
+
+
 class DeviceName(Enum):
     """Where a run computes."""
 
@@ -132,8 +140,9 @@ class Generation:
 
 @dataclass
 class Evaluation:
-    """How they are judged."""
+    """How they are judged: on which part of the sample, and below how many MeV a cell counts as empty."""
 
+    split: Split = Split.test  # validation while anything is still being chosen
     threshold: float = 1.0
 
 

@@ -6,6 +6,7 @@ import math
 
 from calozoo.errors import ConfigError, DataError
 from calozoo.metric import Metric
+from calozoo.options import Split
 from calozoo.showers import Showers
 from calozoo.simulator import Simulator
 
@@ -20,6 +21,8 @@ class Picker:
     def __init__(self, metric: Metric, validation: Showers, *, threshold: float, seed: int) -> None:
         self.metric, self.seed, self.threshold = metric, seed, threshold
         self.validation = validation.above(threshold)
+        if metric.against is not Split.test:
+            raise ConfigError("trainer.pick.metric cannot be one that compares with training showers.")
         try:
             metric.score(self.validation, self.validation)
         except DataError as cause:

@@ -16,14 +16,14 @@ from omegaconf import DictConfig, OmegaConf
 from calozoo import checkpoint, generation
 from calozoo.config import create, options, plain
 from calozoo.critic import Critic
-from calozoo.data import DataSource, Rows, Split, everything, some
+from calozoo.data import DataSource, Rows, everything, some
 from calozoo.errors import ConfigError, RunError, unknown
 from calozoo.evaluation import evaluate as score
 from calozoo.files import read_json, replacing, write_json
 from calozoo.geometry import Geometry
 from calozoo.hooks import Observers
 from calozoo.metric import Metric
-from calozoo.options import Device, Layout, Trainer
+from calozoo.options import Device, Evaluation, Layout, Split, Trainer
 from calozoo.picking import Picker
 from calozoo.report.page import Sample, write_report
 from calozoo.run import STAGES, Run
@@ -51,15 +51,20 @@ class Job:
         }
         self.metrics = _metrics(config.metric, self.geometry)
         self.trainer: Trainer = options(config.trainer, Trainer, "trainer")
+        self.evaluation: Evaluation = options(config.evaluation, Evaluation, "evaluation")
+        if self.evaluation.split is Split.train:
+            raise ConfigError(
+                "evaluation.split=train would judge showers by what they were trained on; use test or validation."
+            )
         check(self.simulator.generator.players(self.critics), self.trainer)
         self.hooks = Observers()
         self.picker: Picker | None = None
 
     def carry_out(self, stages: tuple[str, ...]) -> None:
         """Do those of ``stages`` that have not left their result yet."""
-        training = chosen_rows(self.source.open(Split.train), self.trainer, self.config.seed)
+        training = self._training
         self.picker = self._picker()
-        for rows in (training, self.source.open(Split.test)):
+        for rows in (training, self.source.open(self.evaluation.split)):
             self.simulator.conditions(rows.rows(slice(0, 1)).columns)  # refuses data without the columns it needs
         run = Run.create(self.folder, self.config)
         self._work(run, tuple(stage for stage in stages if not run.done(stage)), training)
@@ -125,7 +130,7 @@ class Job:
         metric = self.metrics.get(name) or create("metric", {"name": name}, self.geometry)
         validation = chosen_rows(self.source.open(Split.validation), replace(self.trainer, fraction=1.0), 0)
         showers = everything(some(validation, self.trainer.pick.showers))
-        return Picker(metric, showers, threshold=self.config.evaluation.threshold, seed=self.config.seed)
+        return Picker(metric, showers, threshold=self.evaluation.threshold, seed=self.config.seed)
 
     def _generate(self, run: Run) -> None:
         with run.stage("generate", self.hooks) as facts:
@@ -143,21 +148,33 @@ class Job:
 
     def _evaluate(self, run: Run) -> None:
         with run.stage("evaluate", self.hooks):
-            threshold = self.config.evaluation.threshold
-            scores = score(self.metrics, self._held_out, self._generated(run), threshold=threshold, hooks=self.hooks)
+            threshold = self.evaluation.threshold
+            trained_on = any(metric.against is Split.train for metric in self.metrics.values())
+            scores = score(
+                self.metrics,
+                self._held_out,
+                self._generated(run),
+                threshold=threshold,
+                hooks=self.hooks,
+                training=_sample(self._training, self.geometry) if trained_on else None,
+            )
             write_json(run.scores, {**scores, "config": plain(self.config.metric)})
 
     def _report(self, run: Run) -> None:
         with run.stage("report", self.hooks):
-            threshold = self.config.evaluation.threshold
+            threshold = self.evaluation.threshold
             scores = read_json(run.scores)
             metrics = _metrics(scores.get("config", {}), self.geometry)
             sample = Sample(self._generated(run).above(scores.get("threshold", threshold)), scores, run)
             write_report(run.folder, metrics, self._held_out.above(threshold), {self.config.model.name: sample})
 
     @property
+    def _training(self) -> Rows:
+        return chosen_rows(self.source.open(Split.train), self.trainer, self.config.seed)
+
+    @property
     def _held_out(self) -> Showers:
-        return _sample(self.source.open(Split.test), self.geometry)
+        return _sample(self.source.open(self.evaluation.split), self.geometry)
 
     def _generated(self, run: Run) -> Showers:
         return _sample(open_showers(run.showers, self.geometry), self.geometry)
@@ -211,7 +228,12 @@ def evaluate(config: DictConfig) -> None:
         own = Run.open(config.run).config
         chosen = any(override.lstrip("+~").startswith("metric") for override in HydraConfig.get().overrides.task)
         threshold = own.evaluation.threshold if config.threshold is None else config.threshold
-        _again(config, "evaluate", metric=config.metric if chosen else own.metric, evaluation={"threshold": threshold})
+        _again(
+            config,
+            "evaluate",
+            metric=config.metric if chosen else own.metric,
+            evaluation={**own.evaluation, "threshold": threshold},
+        )
         return
     missing = [key for key in ("reference", "generated", "geometry", "out") if not config.get(key)]
     if missing:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -20,11 +20,12 @@ from safetensors.torch import load, save
 from calozoo import registry
 from calozoo.config import create, schema, set_up_hydra
 from calozoo.critic import Critic
-from calozoo.data import DataSource, Split
+from calozoo.data import DataSource
 from calozoo.errors import DataError
 from calozoo.generator import Batch, Generator, Space
 from calozoo.geometry import Geometry
-from calozoo.metric import Direction, Metric
+from calozoo.metric import Metric
+from calozoo.options import Split
 from calozoo.preprocessor import Preprocessor
 from calozoo.showers import Showers
 from calozoo.testing.toy import ToyGeometry, toy_batch, toy_showers, toy_space
@@ -401,14 +402,8 @@ class MetricContract(Contract):
         reference = toy_showers(self.showers, seed=1)
         right = metric.score(reference, toy_showers(self.showers, seed=2)).values[0].value
         wrong = metric.score(reference, self.distorted()).values[0].value
-        distance: Mapping[Direction, Callable[[float], float]] = {
-            Direction.lower: lambda value: value,
-            Direction.higher: lambda value: -value,
-            Direction.zero: abs,
-            Direction.one: lambda value: abs(value - 1),
-        }
-        far = distance[metric.direction]
-        assert far(wrong) > far(right), f"{self.name}: right {right}, wrong {wrong}"
+        cost = metric.direction.cost
+        assert cost(wrong) > cost(right), f"{self.name}: right {right}, wrong {wrong}"
 
     def test_values_have_different_keys(self) -> None:
         """And the first is finite."""

@@ -79,6 +79,23 @@ def test_nearest_tells_a_replay() -> None:
     assert make("nearest").score(reference, reference).values[0].value < 0.1
 
 
+def test_memorising_tells_training_showers_from_new_ones() -> None:
+    training, new = toy_showers(1500, seed=1), toy_showers(600, seed=2)
+    values = {value.key: value.value for value in make("memorising").score(training, new).values}
+    assert values["distance"] == pytest.approx(1, abs=0.06)
+    assert values["ks"] < 0.1
+    assert values["copies"] == 0
+    mixed = Showers.concatenate([training[:300], new[:300]])
+    values = {value.key: value.value for value in make("memorising").score(training, mixed).values}
+    assert values["copies"] == pytest.approx(0.5)
+    assert values["ks"] == pytest.approx(0.5, abs=0.06)
+    energies = training.energies[:600] * np.random.default_rng(0).normal(1, 0.01, (600, GEOMETRY.cells))
+    near = Showers(energies, training.incident_energies[:600])
+    values = {value.key: value.value for value in make("memorising").score(training, near).values}
+    assert values["distance"] < 0.5
+    assert values["copies"] == 0
+
+
 def test_two_samples_of_one_kind_cannot_be_told_apart() -> None:
     auc = make("classifier").score(toy_showers(1500, seed=1), toy_showers(1500, seed=2)).values[0].value
     assert auc == pytest.approx(0.5, abs=0.05)

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calozoo import ConfigError, DataError, Direction, Geometry, Metric, Score, Showers
+from calozoo import ConfigError, DataError, Direction, Geometry, Metric, Score, Showers, Split
 from calozoo_metrics.energies import pairs
 from calozoo_metrics.metrics.classifier import balanced
-from calozoo_metrics.statistics import Estimate, make_score
+from calozoo_metrics.statistics import Estimate, ks_distance, make_score
 
 #: Rows of distances that are in memory at a time.
 _BLOCK = 512
@@ -66,8 +66,7 @@ class Nearest(Metric):
     """Distance of a generated shower to the nearest reference shower, over that of reference showers to each other.
 
     Medians over all showers; about 1 for new showers of the same kind, below 1 where reference showers are repeated,
-    above 1 where the generated ones lie elsewhere. Whether a model repeats what it was trained on shows with the
-    training showers as the reference. Showers are log10(E/MeV) of their cells, those below 0.1 MeV as 0.1. Both samples
+    above 1 where the generated ones lie elsewhere. Showers are log10(E/MeV) of their cells, those below 0.1 MeV as 0.1. Both samples
     enter with as many showers at each energy, at most ``showers`` each.
     """
 
@@ -95,6 +94,46 @@ class Nearest(Metric):
         error = float(np.hypot(_median_error(across) / scale, ratio * _median_error(among) / scale))
         distance = Estimate(ratio, error)
         return make_score(distance, {"distance": distance, "copies": _share(copies), "repeats": repeats})
+
+
+class Memorising(Metric):
+    """Distance of a generated shower to the nearest training shower, over that of training showers to each other.
+
+    Medians over all showers, whose distances count in units of the median at their energy. A model that repeats what it was
+    trained on is below 1 and below what ``nearest`` gives it, and has ``copies``; held-out showers of the simulation,
+    which give the floor, are at 1. Neighbours are looked for among all training showers of the same incident
+    energy; at most ``showers`` of either sample have theirs looked for. Showers are log10(E/MeV) of their cells, those
+    below 0.1 MeV as 0.1.
+    """
+
+    direction = Direction.one
+    against = Split.train
+
+    def __init__(self, geometry: Geometry, *, showers: int = 5000) -> None:
+        super().__init__(geometry)
+        if showers < 1:
+            raise ConfigError(f"showers must be at least 1, not {showers}.")
+        self.showers = showers
+
+    def score(self, reference: Showers, generated: Showers) -> Score:
+        """``distance``, ``ks`` of the two samples' distances, and the share of exact ``copies`` of a training shower."""
+        cut = pairs(reference, generated, self.geometry)
+        most = max(1, self.showers // len(cut))
+        among, across = [], []
+        for pair in cut:
+            known = _features(pair.reference)
+            own = np.sqrt(nearest(known[:: -(-len(known) // most)], known, 2)[:, 1])
+            other = _features(pair.generated)
+            scale = float(np.median(own))
+            if scale == 0:
+                raise DataError("The training showers repeat each other: distances to them mean nothing.")
+            among.append(own / scale)
+            across.append(np.sqrt(nearest(other[:: -(-len(other) // most)], known, 1)[:, 0]) / scale)
+        rows = {row.tobytes() for row in reference.energies}
+        copies = np.array([row.tobytes() in rows for row in generated.energies])
+        own, other = np.concatenate(among), np.concatenate(across)
+        distance = Estimate(float(np.median(other)), float(np.hypot(_median_error(own), _median_error(other))))
+        return make_score(distance, {"distance": distance, "ks": ks_distance(own, other), "copies": _share(copies)})
 
 
 def _features(showers: Showers) -> NDArray[np.float32]:
