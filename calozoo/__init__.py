@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from calozoo import h5files as h5files
     from calozoo import networks as networks
     from calozoo.critic import Critic as Critic
     from calozoo.critic import Sides as Sides
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from calozoo.geometry import Cells as Cells
     from calozoo.geometry import Geometry as Geometry
     from calozoo.geometry import Layer as Layer
+    from calozoo.h5files import Unit as Unit
     from calozoo.hooks import hookimpl as hookimpl
     from calozoo.metric import Direction as Direction
     from calozoo.metric import Metric as Metric
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
     from calozoo.options import Split as Split
     from calozoo.preprocessor import Preprocessor as Preprocessor
     from calozoo.shower_file import ShowerFile as ShowerFile
-    from calozoo.shower_file import Unit as Unit
     from calozoo.shower_file import open_showers as open_showers
     from calozoo.shower_file import write_showers as write_showers
     from calozoo.showers import Column as Column
@@ -53,22 +54,25 @@ _HOMES = {
     "errors": ("CalozooError", "ConfigError", "DataError"),
     "generator": ("Batch", "Distribution", "Generator", "Noise", "Player", "Space"),
     "geometry": ("Cells", "Geometry", "Layer"),
+    "h5files": ("Unit",),
     "hooks": ("hookimpl",),
     "metric": ("Direction", "Metric", "Score", "Value"),
     "options": ("Activation", "Initialiser", "Split"),
     "preprocessor": ("Preprocessor",),
-    "shower_file": ("ShowerFile", "Unit", "open_showers", "write_showers"),
+    "shower_file": ("ShowerFile", "open_showers", "write_showers"),
     "showers": ("Column", "ColumnKind", "Showers"),
     "simulator": ("Simulator",),
 }
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = sorted([*_MODULES, "networks"])  # noqa: PLE0605
+_WHOLE = ("h5files", "networks")  # modules that are public as such
+
+__all__ = sorted([*_MODULES, *_WHOLE])  # noqa: PLE0605
 
 
 def __getattr__(name: str) -> Any:
-    if name == "networks":
-        return import_module("calozoo.networks")
+    if name in _WHOLE:
+        return import_module(f"calozoo.{name}")
     if name not in _MODULES:
         raise AttributeError(f"module 'calozoo' has no attribute '{name}'")
     value = getattr(import_module(f"calozoo.{_MODULES[name]}"), name)

@@ -29,6 +29,10 @@ COMMANDS = {
     "evaluate": ("evaluate", "score run=FOLDER, or reference=FILE.h5 generated=FILE.h5 geometry=NAME out=FOLDER"),
     "report": ("report", "figures and report.html of run=FOLDER again"),
     "convert": ("convert", "calozoo data convert data=NAME geometry=NAME out=FILE.h5: any source as a shower file"),
+    "inspect": (
+        "inspect",
+        "calozoo data inspect FILE.h5 geometry=NAME: what is in a file of showers and what is wrong with it",
+    ),
     "picture": ("picture", "pictures of a geometry's cells: geometry=NAME out=FOLDER"),
 }
 _FLAGS = {"-h", "--help"}
@@ -71,9 +75,16 @@ def _dispatch(arguments: list[str]) -> None:
         command, *arguments = arguments or ["inspect"]
         if command not in ("inspect", "convert"):
             raise ConfigError(unknown("command of calozoo data", command, ["inspect", "convert"]))
-    if command == "inspect":
-        _inspect(arguments)
-    elif command == "plugins":
+    if command == "inspect" and not _FLAGS & set(arguments):
+        files = [argument for argument in arguments if "=" not in argument and not argument.startswith("-")]
+        if len(files) != 1:
+            raise ConfigError(
+                "Type: calozoo data inspect FILE.h5 [geometry=NAME] [unit=GeV] [data=NAME] [out=PICTURE.png]"
+            )
+        arguments.remove(files[0])
+        quoted = files[0].replace("'", "\\'")
+        arguments.append(f"file='{quoted}'")
+    if command == "plugins":
         _plugins(arguments)
     elif command not in COMMANDS:
         raise ConfigError(unknown("command", command, [*COMMANDS, "data", "plugins"]))
@@ -216,10 +227,6 @@ def _help(command: str, arguments: list[str]) -> None:
         for name, (_, text) in COMMANDS.items():
             table.add_row(name, text)
         table.add_row(
-            "data inspect",
-            "what is in a shower file and what is wrong with it: calozoo data inspect FILE.h5 geometry=NAME",
-        )
-        table.add_row(
             "plugins", "what is installed, from which package; plugins --check imports each and says what is broken"
         )
         console.print("", table)
@@ -266,31 +273,6 @@ def _help_component(console: Any, group: str, name: str) -> None:
 
     add(prefix, schema(cls, name))
     console.print(table)
-
-
-def _inspect(arguments: list[str]) -> None:
-    """Print what is in a shower file and what is wrong with it."""
-    files = [argument for argument in arguments if "=" not in argument]
-    given = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
-    if len(files) != 1 or not set(given) <= {"geometry", "unit", "out", "data"}:
-        raise ConfigError(
-            "Type: calozoo data inspect FILE.h5 [geometry=NAME] [unit=GeV] [data=cells] [out=PICTURE.png]"
-        )
-    if "data" in given and "geometry" not in given:
-        raise ConfigError(f"data={given['data']} makes showers for a geometry: add geometry=NAME.")
-    from pathlib import Path
-
-    from calozoo.config import create
-    from calozoo.inspection import inspect
-    from calozoo.shower_file import Unit
-
-    if "unit" in given and given["unit"] not in Unit.__members__:
-        raise ConfigError(unknown("unit", given["unit"], Unit.__members__))
-    geometry = create("geometry", {"name": given["geometry"]}) if "geometry" in given else None
-    unit = Unit[given["unit"]] if "unit" in given else None
-    picture = Path(given.get("out", f"{Path(files[0]).stem}.png"))
-    if inspect(Path(files[0]), geometry, unit, picture, given.get("data")):
-        sys.exit(1)
 
 
 def _plugins(arguments: list[str]) -> None:

@@ -95,6 +95,8 @@ def chosen(options: ConditionOptions, geometry: Geometry) -> list[tuple[Column, 
                 f"Condition '{column.name}' is continuous and cannot be one_hot; use linear, log or log10, or list the "
                 "values that it takes with categories, as in {name: one_hot, categories: [11, 22]}."
             )
+        if encoding.order < 1 or encoding.scale == 0:
+            raise ConfigError(f"Condition '{column.name}' needs an order of at least 1 and a scale other than 0.")
         if len(set(values)) < len(values):
             raise ConfigError(f"Condition '{column.name}': categories lists a value twice.")
         if encoding.categories is not None and encoding.name is not EncodingName.one_hot:
@@ -142,7 +144,7 @@ class Conditions(nn.Module):
             bounded = np.isfinite(column.low) and np.isfinite(column.high)
             if encoding.name is EncodingName.one_hot or (bounded and encoding.name in _STRAIGHT):
                 continue
-            values = _transform(self._values(column, columns), encoding)
+            values = _transform(column, self._values(column, columns), encoding)
             if encoding.offset is None:
                 self.offset[i] = values.mean()
             if encoding.scale is None:
@@ -175,7 +177,7 @@ class Conditions(nn.Module):
                     )
                 parts.append(equal.roll(encoding.shift, dims=1))
                 continue
-            scaled = ((_transform(values, encoding) - self.offset[i]) / self.scale[i])[:, None]
+            scaled = ((_transform(column, values, encoding) - self.offset[i]) / self.scale[i])[:, None]
             if encoding.name is EncodingName.waves:
                 phases = math.pi * scaled * torch.arange(1, encoding.order + 1, device=scaled.device)
                 scaled = torch.cat([phases.cos(), phases.sin()], dim=1)
@@ -211,7 +213,12 @@ class Conditions(nn.Module):
 _STRAIGHT = (EncodingName.linear, EncodingName.waves)
 
 
-def _transform(values: Tensor, encoding: Encoding) -> Tensor:
+def _transform(column: Column, values: Tensor, encoding: Encoding) -> Tensor:
+    if encoding.name in (EncodingName.log, EncodingName.log10) and not bool((good := values > 0).all()):
+        row = int((~good).nonzero()[0])
+        raise DataError(
+            f"Condition '{column.name}', row {row} is {values[row].item():g}, which has no logarithm; encode it linear."
+        )
     match encoding.name:
         case EncodingName.log:
             return values.log()

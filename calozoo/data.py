@@ -93,6 +93,15 @@ def take_split(whole: Rows, split: Split, fractions: SplitFractions) -> Part:
     return Part(whole, np.sort(index))  # in the order of the file, which makes reading fast
 
 
+def block_size(cells: int) -> int:
+    """How many showers of so many cells are read, or worked on, at a time: 64 MiB of them at most.
+
+    >>> block_size(266), block_size(40500)
+    (8192, 414)
+    """
+    return max(1, min(8192, 2**24 // cells))
+
+
 def some(rows: Rows, n: int) -> Rows:
     """At most ``n`` of the rows, drawn evenly and in order, since files may be sorted by energy."""
     if len(rows) <= n:

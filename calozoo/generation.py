@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import csv
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
+from calozoo import h5files
 from calozoo.errors import ConfigError, DataError
-from calozoo.shower_file import Unit, opened, stated_unit, write_showers
+from calozoo.h5files import Unit
+from calozoo.shower_file import write_showers
 from calozoo.showers import INCIDENT_ENERGY, Showers
 from calozoo.simulator import Simulator
 
@@ -29,13 +31,21 @@ def held_out(showers: Showers, columns: tuple[str, ...], per_energy: int) -> dic
     return {name: found[name][index] for name in columns if name in found}
 
 
-def from_options(energy: Any, n: int, conditions: str | None) -> tuple[int, dict[str, Any]]:
-    """How many showers, and under which conditions, the options of ``calozoo generate`` mean."""
+def from_options(
+    energy: Any, n: int | None, conditions: str | None, unit: Unit | None = None
+) -> tuple[int, dict[str, Any]]:
+    """How many showers, and under which conditions, the options of ``calozoo generate`` mean.
+
+    ``energy`` is in MeV; ``unit`` is that of a file of ``conditions`` which states none.
+    """
     if conditions is not None:
-        columns = open_conditions(Path(conditions))
+        columns = open_conditions(Path(conditions), unit)
+        if n is not None:
+            raise ConfigError("Give either n= or conditions=, not both: a file of conditions says how many.")
         if energy is not None:
             raise ConfigError("Give either energy= or conditions=, not both: a file of conditions brings the energies.")
         return len(columns[INCIDENT_ENERGY]), columns
+    n = 1000 if n is None else n
     if n < 1:
         raise ConfigError(f"n must be at least 1, not {n}.")
     if energy is None:
@@ -44,21 +54,23 @@ def from_options(energy: Any, n: int, conditions: str | None) -> tuple[int, dict
         values = np.atleast_1d(np.asarray(energy, dtype=float))
     except (TypeError, ValueError) as cause:
         raise ConfigError(f"energy must be a number or a list of numbers in MeV, not {energy}.") from cause
+    if len(values) > n:
+        raise ConfigError(f"n={n} showers cannot have {len(values)} energies; give n={len(values)} or more.")
     return n, {INCIDENT_ENERGY: np.resize(values, n)}
 
 
-def open_conditions(path: Path) -> dict[str, Any]:
+def open_conditions(path: Path, unit: Unit | None) -> dict[str, Any]:
     """Every condition column of a file, row by row, energies in MeV.
 
     A CSV file names its columns in its first line. In an HDF5 file they are the datasets of shape (n,) beside
     ``incident_energies``, as in a shower file, whose showers need not be there.
     """
-    return _csv_columns(path) if path.suffix == ".csv" else _hdf5_columns(path)
+    return _csv_columns(path, unit) if path.suffix.lower() == ".csv" else _hdf5_columns(path, unit)
 
 
-def _csv_columns(path: Path) -> dict[str, Any]:
+def _csv_columns(path: Path, unit: Unit | None) -> dict[str, Any]:
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             names, *lines = csv.reader(file)
         table = np.array(lines, dtype=np.float64).reshape(len(lines), len(names))
     except FileNotFoundError as cause:
@@ -68,22 +80,22 @@ def _csv_columns(path: Path) -> dict[str, Any]:
     names = [name.strip() for name in names]
     if INCIDENT_ENERGY not in names:
         raise DataError(f"{path} has no column '{INCIDENT_ENERGY}' (MeV); it has {', '.join(names)}.")
-    return dict(zip(names, table.T, strict=True))
+    if len(set(names)) < len(names):
+        raise DataError(f"{path} has two columns of the same name among {', '.join(names)}.")
+    columns = dict(zip(names, table.T, strict=True))
+    return columns | {INCIDENT_ENERGY: columns[INCIDENT_ENERGY] * (unit or Unit.MeV).value}
 
 
-def _hdf5_columns(path: Path) -> dict[str, Any]:
-    unit = stated_unit(path) or Unit.MeV
-    with opened(path) as file:
-        energies = file.get("incident_energies")
-        if not isinstance(energies, h5py.Dataset) or energies.shape not in ((energies.size,), (energies.size, 1)):
+def _hdf5_columns(path: Path, unit: Unit | None) -> dict[str, Any]:
+    with h5files.opened(path) as file:
+        found = h5files.datasets(file)
+        energies = found.get("incident_energies")
+        if energies is None or energies.shape not in ((energies.size,), (energies.size, 1)):
             raise DataError(f"{path} has no dataset 'incident_energies' with a number per row.")
-        columns = {INCIDENT_ENERGY: energies[:].reshape(-1) * unit.value}
-        return columns | {
-            name: dataset[:]
-            for name, dataset in file.items()
-            if isinstance(dataset, h5py.Dataset) and dataset.shape == energies.shape[:1]
-            if name != "incident_energies" and dataset.dtype.kind in "fiu"
-        }
+        incident = energies[:].reshape(-1)
+        columns = {INCIDENT_ENERGY: incident * h5files.unit_of(file, unit, incident).value}
+        names = h5files.columns(found, len(incident), beside=("incident_energies",))
+        return columns | {name: found[name][:] for name in names}
 
 
 def generate(
@@ -96,7 +108,7 @@ def generate(
     seed: int = 0,
     threshold: float = 0.0,
 ) -> int:
-    """Generate ``n`` showers into the file ``path``; unknown condition columns are left out."""
+    """Generate ``n`` showers into the file ``path``; unknown condition columns are left out with a warning."""
 
     def watched() -> Iterator[Any]:
         done = 0
@@ -106,6 +118,11 @@ def generate(
             yield showers
 
     known = {name: values for name, values in columns.items() if name in simulator.columns}
+    if unused := sorted(set(columns) - set(known)):
+        warnings.warn(
+            f"This simulator has no use for the columns {', '.join(unused)}; its own are {', '.join(simulator.columns)}.",
+            stacklevel=2,
+        )
     return write_showers(
         path, simulator.geometry, watched(), generator=simulator.config["model"]["name"], seed=str(seed)
     )

@@ -13,34 +13,36 @@ from rich.markup import escape
 from rich.table import Table
 
 from calozoo.config import create
-from calozoo.data import DataSource, Rows, everything, some
+from calozoo.data import DataSource, Rows, block_size, everything, some
 from calozoo.errors import DataError
 from calozoo.files import replacing
 from calozoo.geometry import Geometry
+from calozoo.h5files import Unit
 from calozoo.options import Split
-from calozoo.shower_file import ShowerFile, Unit, stated_unit, write_showers
+from calozoo.shower_file import ShowerFile, write_showers
 from calozoo.showers import Showers
 
-_SEEN = 20_000  # showers that the summary is made from, drawn evenly
-_BLOCK = 8192
+_SEEN = 20_000  # showers that the summary is made from at most, drawn evenly
+#: Options of a source that make its training split all rows, in their order.
+WHOLE = {"split": {"train": 1.0, "validation": 0.0}}
 
 
-def inspect(path: Path, geometry: Geometry | None, unit: Unit | None, picture: Path, data: str | None) -> int:
+def inspect(path: Path, geometry: Geometry | None, unit: Unit | None, picture: Path, data: Any) -> int:
     """Print what is in a file of showers and what is wrong with it; return how many problems there are.
 
-    With a ``geometry``, layer fractions are told and the mean shower is drawn into ``picture``. ``data`` names the
-    source that reads the file, where it is no shower file.
+    With a ``geometry``, layer fractions are told and the mean shower is drawn into ``picture``. ``data`` is the
+    configuration of the source that reads the file, where it is no shower file.
     """
     console = Console(highlight=False)
-    _datasets(console, path)
+    _contents(console, path)
     rows: Rows | None = None
     try:
         if data is None:
-            rows = file = ShowerFile(path, geometry, unit or stated_unit(path) or Unit.MeV, refuse=False)
+            rows = file = ShowerFile(path, geometry, unit, refuse=False)
             problems = file.problems
         else:
-            node = {"name": data, "path": str(path), "unit": (unit or stated_unit(path) or Unit.MeV).name}
-            source: DataSource = create("data", node | {"split": {"train": 1.0, "validation": 0.0}}, geometry)
+            given = {"path": str(path)} if unit is None else {"path": str(path), "unit": unit.name}
+            source: DataSource = create("data", {**data, **given, **WHOLE}, geometry)
             rows, problems = source.open(Split.train), ()
     except DataError as error:
         problems = error.problems
@@ -50,7 +52,8 @@ def inspect(path: Path, geometry: Geometry | None, unit: Unit | None, picture: P
         console.print("A file in another layout: calozoo data inspect FILE data=NAME geometry=NAME")
     if rows is None or problems:
         return len(problems)
-    showers = everything(some(rows, _SEEN))
+    cells = rows.rows(slice(0, 1)).energies.shape[1]
+    showers = everything(some(rows, min(_SEEN, 4 * block_size(cells))))
     _energies(console, showers, geometry)
     for name, values in showers.conditions.items():
         console.print(f"condition {name}: {values.min():.6g} to {values.max():.6g}")
@@ -65,7 +68,7 @@ def inspect(path: Path, geometry: Geometry | None, unit: Unit | None, picture: P
     return 0
 
 
-def _datasets(console: Console, path: Path) -> None:
+def _contents(console: Console, path: Path) -> None:
     if not path.is_file() or not h5py.is_hdf5(path):
         raise DataError(f"{path} is not an HDF5 file." if path.exists() else f"There is no file {path}.")
     table = Table("dataset", "shape", "type", box=None, pad_edge=False, header_style="bold")
@@ -107,8 +110,8 @@ def convert(rows: Rows, geometry: Geometry, path: Path, conditions: bool) -> int
     """Write all ``rows`` into a shower file, with their condition columns or, as CaloChallenge has it, without."""
 
     def blocks() -> Iterator[Showers]:
-        for start in range(0, len(rows), _BLOCK):
-            showers: Any = rows.rows(slice(start, min(start + _BLOCK, len(rows))))
+        for start in range(0, len(rows), block_size(geometry.cells)):
+            showers = rows.rows(slice(start, min(start + block_size(geometry.cells), len(rows))))
             yield showers if conditions else Showers(showers.energies, showers.incident_energies)
 
     return write_showers(path, geometry, blocks())

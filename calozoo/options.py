@@ -170,3 +170,4 @@ class Root:
     generated: str | None = None
     unit: str | None = None
     layout: Layout = Layout.calozoo
+    file: str | None = None

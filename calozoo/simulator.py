@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from calozoo.conditions import ConditionOptions, Conditions, chosen
 from calozoo.config import create, options, plain
+from calozoo.data import block_size
 from calozoo.errors import ConfigError, DataError, RunError, unknown
 from calozoo.files import read_json, refuse_interpolation, replacing, write_json
 from calozoo.generator import Generator, Space
@@ -56,11 +57,30 @@ class Simulator(nn.Module):
         self.conditions.fit(showers.columns)
         incident = torch.as_tensor(showers.incident_energies, device=device)[:, None]
         self.preprocessor.fit(torch.as_tensor(showers.energies, device=device), incident)
+        self._warn_beyond_range(showers)
         declared = [column.name for column in self.geometry.columns if column.name in showers.conditions]
         self.columns = tuple(dict.fromkeys([*self.conditions.names, *declared]))
         drawn = np.sort(np.random.default_rng(0).permutation(len(showers))[:_TABLE])  # files may be sorted by energy
         kept = showers[drawn].columns
         self.table = torch.stack([torch.as_tensor(kept[name].astype(np.float64)) for name in self.columns]).to(device)
+
+    def _warn_beyond_range(self, showers: Showers) -> None:
+        """A model cannot make values outside of the range that its output is scaled to."""
+        low, high = (
+            end if end is not None else sign * torch.inf for end, sign in zip(self.space.range, (-1, 1), strict=True)
+        )
+        beyond, step = 0, block_size(self.geometry.cells)
+        for part in (showers[start : start + step] for start in range(0, len(showers), step)):
+            incident = torch.as_tensor(part.incident_energies)[:, None].to(self.table.device)
+            values = self.preprocessor(torch.as_tensor(part.energies, device=self.table.device), incident)
+            beyond += int(((values < low) | (values > high)).any(dim=1).sum())
+        if beyond:
+            warnings.warn(
+                f"{beyond} of {len(showers)} training showers have values beyond {low:g} to {high:g}, which is what "
+                f"preprocessor={self.config['preprocessor']['name']} promises: no model will generate such. A cell that "
+                "holds more than the incident energy does that; another preprocessor may suit these data.",
+                stacklevel=2,
+            )
 
     def given(self, columns: Mapping[str, Any], n: int) -> dict[str, np.ndarray[Any, Any]]:
         """Check conditions that a user gives for ``n`` showers: known columns, finite, positive energies."""

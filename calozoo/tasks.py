@@ -17,17 +17,18 @@ from calozoo import checkpoint, generation
 from calozoo.config import create, options, plain
 from calozoo.critic import Critic
 from calozoo.data import DataSource, Rows, everything, some
-from calozoo.errors import ConfigError, RunError, unknown
+from calozoo.errors import ConfigError, DataError, RunError, unknown
 from calozoo.evaluation import evaluate as score
 from calozoo.files import read_json, replacing, write_json
 from calozoo.geometry import Geometry
+from calozoo.h5files import Unit, states_unit
 from calozoo.hooks import Observers
 from calozoo.metric import Metric
 from calozoo.options import Device, Evaluation, Layout, Split, Trainer
 from calozoo.picking import Picker
 from calozoo.report.page import Sample, write_report
 from calozoo.run import STAGES, Run
-from calozoo.shower_file import Unit, open_showers, stated_unit
+from calozoo.shower_file import open_showers
 from calozoo.showers import Showers
 from calozoo.simulator import Simulator, find_device
 from calozoo.training import check, chosen_rows
@@ -201,12 +202,14 @@ def generate(config: DictConfig) -> None:
         raise RunError(f"The run {config.run} is not trained. Go on with: calozoo train run={config.run}")
     if config.out is None:
         _unused(
-            config, "generate", ("energy", "n", "conditions", "seed", "threshold"), "add out=FILE.h5 for other showers"
+            config,
+            "generate",
+            ("energy", "n", "conditions", "unit", "seed", "threshold"),
+            "add out=FILE.h5 for other showers",
         )
         _again(config, "generate", device=config.device)
         return
-    n = 1000 if config.n is None else config.n
-    n, columns = generation.from_options(plain(config.energy), n, config.conditions)
+    n, columns = generation.from_options(plain(config.energy), config.n, config.conditions, _unit(config))
     simulator = Simulator.load(run.checkpoints, _device(config))
     generation.generate(
         simulator,
@@ -241,13 +244,12 @@ def evaluate(config: DictConfig) -> None:
             f"calozoo evaluate lacks {', '.join(f'{key}=' for key in missing)}. Give run=FOLDER, or reference=FILE.h5 "
             "generated=FILE.h5 geometry=NAME out=FOLDER."
         )
-    if config.unit is not None and config.unit not in Unit.__members__:
-        raise ConfigError(unknown("unit", config.unit, Unit.__members__))
+    unit = _unit(config)
     geometry: Geometry = create("geometry", config.geometry)
     metrics = _metrics(config.metric, geometry)
     out, threshold = Path(config.out), 1.0 if config.threshold is None else config.threshold
     reference, generated = (
-        _sample(open_showers(path, geometry, stated_unit(path) or Unit[config.unit or "MeV"]), geometry)
+        _sample(open_showers(path, geometry, None if states_unit(Path(path)) else unit), geometry)
         for path in (config.reference, config.generated)
     )
     scores = score(metrics, reference, generated, threshold=threshold, hooks=Observers())
@@ -275,14 +277,26 @@ def picture(config: DictConfig) -> None:
 
 def convert(config: DictConfig) -> None:
     """``calozoo data convert``: the showers of any data source, as a shower file."""
+    from calozoo.inspection import WHOLE
     from calozoo.inspection import convert as write
 
     geometry: Geometry = create("geometry", config.geometry)
     node = plain(config.data)
-    if "split" in node:  # all rows, in their order
-        node["split"] = {"train": 1.0, "validation": 0.0}
-    source: DataSource = create("data", node, geometry)
+    source: DataSource = create("data", node | (WHOLE if "split" in node else {}), geometry)
     write(source.open(Split.train), geometry, Path(config.out), config.layout is Layout.calozoo)
+
+
+def inspect(config: DictConfig) -> None:
+    """``calozoo data inspect``: what is in a file of showers, and what is wrong with it."""
+    from calozoo.inspection import inspect as look
+
+    data, window = (plain(config[key]) if key in config else None for key in ("data", "geometry"))
+    if data is not None and window is None:
+        raise ConfigError(f"data={data['name']} makes showers for a geometry: add geometry=NAME.")
+    geometry = create("geometry", window) if window is not None else None
+    picture = Path(config.out or f"{Path(config.file).stem}.png")
+    if problems := look(Path(config.file), geometry, _unit(config), picture, data):
+        raise DataError(f"{config.file} has {problems} {'problem' if problems == 1 else 'problems'}, listed above.")
 
 
 def _again(config: DictConfig, stage: str, **instead: Any) -> None:
@@ -312,6 +326,12 @@ def _sample(rows: Rows, geometry: Geometry) -> Showers:
 
 def _metrics(nodes: Mapping[str, Any], geometry: Geometry) -> dict[str, Metric]:
     return {str(name): create("metric", node, geometry) for name, node in nodes.items()}
+
+
+def _unit(config: DictConfig) -> Unit | None:
+    if config.unit is not None and config.unit not in Unit.__members__:
+        raise ConfigError(unknown("unit", config.unit, Unit.__members__))
+    return None if config.unit is None else Unit[config.unit]
 
 
 def _seed(seed: int | None) -> int:

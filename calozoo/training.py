@@ -20,7 +20,7 @@ from calozoo import checkpoint
 from calozoo.config import options as checked
 from calozoo.config import plain
 from calozoo.critic import Critic
-from calozoo.data import Part, Rows, everything, some
+from calozoo.data import Part, Rows, block_size, everything, some
 from calozoo.errors import ConfigError, RunError, Stopped, unknown
 from calozoo.generator import Batch, Player
 from calozoo.options import Optimizer, OptimizerName, Schedule, ScheduleName, Trainer
@@ -30,10 +30,12 @@ from calozoo.showers import Showers
 from calozoo.simulator import Simulator
 
 _IN_MEMORY = 2 << 30  # bytes of preprocessed showers that are kept as tensors; larger samples are streamed
-_CHUNK = 256  # neighbouring rows that a streamed sample reads together
-_START = 20_000  # showers, drawn evenly, that models and critics are initialised from
+_CHUNK = 256  # neighbouring rows that a streamed sample reads together, fewer where they are wide
+_CHUNK_MEMORY = 1 << 21  # bytes of preprocessed showers in such a chunk
+_START = 20_000  # showers at most, drawn evenly, that models and critics are initialised from
 _REMEDY = "A smaller trainer.optimizer.lr or trainer.clip=1 usually helps."
-_POOL = 256  # chunks that are shuffled together
+_POOL = 256  # chunks that are shuffled together, fewer where they are large
+_POOL_MEMORY = 1 << 28  # bytes of preprocessed showers in them
 
 
 @dataclass
@@ -59,10 +61,12 @@ class Sampler:
         self.simulator, self.rows, self.batch_size, self.seed = simulator, rows, min(batch_size, len(rows)), seed
         self.epoch, self.position = 0, 0
         space = simulator.space
-        self.small = len(rows) * (space.features + space.condition_size) * 4 <= _IN_MEMORY
-        self.chunk = 1 if self.small else _CHUNK
-        self.pool = len(rows) if self.small else _CHUNK * max(_POOL, -(-self.batch_size // _CHUNK))
-        self.whole = self.encode(rows.rows(slice(0, len(rows)))) if self.small else None
+        width = (space.features + space.condition_size) * 4  # bytes of a row
+        self.small = len(rows) * width <= _IN_MEMORY
+        self.chunk = 1 if self.small else max(1, min(_CHUNK, _CHUNK_MEMORY // width))
+        chunks = max(min(_POOL, _POOL_MEMORY // (self.chunk * width)), -(-self.batch_size // self.chunk))
+        self.pool = len(rows) if self.small else self.chunk * chunks
+        self.whole = self._all() if self.small else None
         self._ready: tuple[tuple[int, int], Batch] | None = None
 
     @property
@@ -81,6 +85,12 @@ class Sampler:
             incident = torch.as_tensor(showers.incident_energies, device=device)[:, None]
             values = self.simulator.preprocessor(torch.as_tensor(showers.energies, device=device), incident)
             return Batch(values, self.simulator.conditions(showers.columns))
+
+    def _all(self) -> Batch:
+        """Every row, encoded a block at a time."""
+        step = block_size(self.simulator.geometry.cells)
+        parts = [self.encode(self.rows.rows(slice(i, i + step))) for i in range(0, len(self.rows), step)]
+        return Batch(torch.cat([part.values for part in parts]), torch.cat([part.condition for part in parts]))
 
     def next(self) -> Batch:
         """The next batch; the rest of an epoch that does not fill one is dropped."""
@@ -182,7 +192,7 @@ def train(
     device = simulator.table.device
     sampler = Sampler(simulator, rows, options.batch_size, seed)
     torch.manual_seed(seed)
-    start = sampler.encode(everything(some(rows, _START)))
+    start = sampler.encode(everything(some(rows, min(_START, 8 * block_size(simulator.geometry.cells)))))
     simulator.generator.initialise(start)
     for critic in critics.values():
         critic.initialise(start)

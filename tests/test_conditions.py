@@ -70,6 +70,8 @@ def test_one_energy_alone_is_no_division_by_zero() -> None:
         ({"incident_energy": [{"name": "log11"}]}, {}, "log11"),
         ({"incident_energy": [{"name": "log", "ofset": 1}]}, {}, "ofset"),
         ({"incident_energy": "log"}, {}, "a list of encodings"),
+        ({"incident_energy": [{"name": "log", "scale": 0}]}, {}, "a scale other than 0"),
+        ({"incident_energy": [{"name": "log"}, {"name": "waves", "order": 0}]}, {}, "order of at least 1"),
         ({"incident_energy": [{"name": "log"}], "pdg": [{"name": "one_hot"}]}, {}, r"categories: \[11, 22\]"),
         ({"incident_energy": [{"name": "log", "categories": [1]}]}, {}, "categories belong to one_hot"),
         ({"incident_energy": [{"name": "log"}], "pdg": [{"name": "one_hot", "categories": [1, 1]}]}, {}, "twice"),
@@ -87,6 +89,14 @@ def test_a_missing_column_and_a_wrong_category_are_errors() -> None:
         conditions({"incident_energy": COLUMNS["incident_energy"]})
     with pytest.raises(DataError, match="row 2 is 2, and its categories are 0, 1"):
         conditions(COLUMNS | {"side": np.array([0, 1, 2])})
+
+
+def test_what_has_no_logarithm_is_named() -> None:
+    conditions = make({"incident_energy": [{"name": "log"}]})
+    with pytest.raises(DataError, match="Condition 'incident_energy', row 1 is 0, which has no logarithm"):
+        conditions({"incident_energy": np.array([1000.0, 0.0])})
+    with pytest.raises(DataError, match=r"Condition .offset., row 0 is -0.5"):
+        make({"incident_energy": [{"name": "log"}], "offset": [{"name": "log10"}]})
 
 
 def test_columns_that_only_a_file_has_are_categories_when_their_values_are_listed() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from calozoo.errors import ConfigError, DataError
 from calozoo.generation import from_options, generate, held_out
+from calozoo.h5files import Unit
 from calozoo.hooks import Observers, hookimpl
 from calozoo.shower_file import open_showers
 from calozoo.showers import Showers
@@ -49,7 +50,7 @@ def test_an_energy_or_a_list_is_repeated() -> None:
 
 
 def test_a_file_gives_its_conditions_row_by_row(barrel_file: Path) -> None:
-    n, columns = from_options(None, 10, str(barrel_file))
+    n, columns = from_options(None, None, str(barrel_file))
     whole = open_showers(barrel_file).rows(slice(0, 300))
     assert n == 300
     assert columns.keys() == whole.columns.keys()
@@ -61,13 +62,17 @@ def test_a_file_of_conditions_needs_no_showers(tmp_path: Path) -> None:
         file["incident_energies"], file["side"] = np.array([[1.0], [2.0]]), np.array([0, 1])
         file["else"] = np.zeros(5)
         file.attrs["energy_unit"] = "GeV"
-    n, columns = from_options(None, 10, str(tmp_path / "wanted.h5"))
+    n, columns = from_options(None, None, str(tmp_path / "wanted.h5"))
     assert (n, list(columns)) == (2, ["incident_energy", "side"])
     assert columns["incident_energy"].tolist() == [1000, 2000]
-    (tmp_path / "wanted.csv").write_text("incident_energy,side\n1000,0\n2000,1\n")
-    n, table = from_options(None, 10, str(tmp_path / "wanted.csv"))
-    assert n == 2
-    assert all(np.array_equal(table[name], columns[name]) for name in columns)
+    for name, text in (
+        ("wanted.csv", "incident_energy,side\n1,0\n2,1\n"),
+        ("WITH_BOM.CSV", "\ufeffincident_energy,side\n1,0\n2,1\n"),
+    ):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        n, table = from_options(None, None, str(tmp_path / name), Unit.GeV)
+        assert n == 2
+        assert all(np.array_equal(table[name], columns[name]) for name in columns)
 
 
 @pytest.mark.parametrize(
@@ -77,24 +82,30 @@ def test_a_file_of_conditions_needs_no_showers(tmp_path: Path) -> None:
         ("incident_energy,side\n1,2\n3\n", "not a CSV table of numbers"),
         ("incident_energy\n1\nabc\n", "not a CSV table of numbers .*abc"),
         ("", "not a CSV table of numbers"),
+        ("incident_energy,side,side\n1,2,3\n", "two columns of the same name"),
     ],
 )
 def test_bad_tables_of_conditions_are_refused(tmp_path: Path, text: str, reason: str) -> None:
     (tmp_path / "wanted.csv").write_text(text)
     with pytest.raises(DataError, match=reason):
-        from_options(None, 1, str(tmp_path / "wanted.csv"))
+        from_options(None, None, str(tmp_path / "wanted.csv"))
 
 
 def test_a_file_without_incident_energies_gives_no_conditions(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "wanted.h5", "w") as file:
         file["side"] = np.zeros(2)
     with pytest.raises(DataError, match="no dataset 'incident_energies'"):
-        from_options(None, 1, str(tmp_path / "wanted.h5"))
+        from_options(None, None, str(tmp_path / "wanted.h5"))
 
 
 @pytest.mark.parametrize(
     ("energy", "n", "reason"),
-    [("abc", 5, "number or a list of numbers"), ([[1, 2], [3]], 5, "number or a list"), (5, 0, "n must be at least 1")],
+    [
+        ("abc", 5, "number or a list of numbers"),
+        ([[1, 2], [3]], 5, "number or a list"),
+        (5, 0, "n must be at least 1"),
+        ([1, 2, 3], 2, "n=2 showers cannot have 3 energies"),
+    ],
 )
 def test_bad_options_are_refused(energy: Any, n: int, reason: str) -> None:
     with pytest.raises(ConfigError, match=reason):
@@ -103,9 +114,11 @@ def test_bad_options_are_refused(energy: Any, n: int, reason: str) -> None:
 
 def test_energies_come_from_one_place(barrel_file: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="either energy= or conditions="):
-        from_options(5, 1, str(barrel_file))
+        from_options(5, None, str(barrel_file))
+    with pytest.raises(ConfigError, match="either n= or conditions="):
+        from_options(None, 5, str(barrel_file))
     with pytest.raises(DataError, match="There is no file"):
-        from_options(None, 1, str(tmp_path / "none.h5"))
+        from_options(None, None, str(tmp_path / "none.h5"))
 
 
 class Watch:
@@ -124,7 +137,9 @@ def test_showers_are_streamed_into_a_file(barrel: Any, tmp_path: Path) -> None:
     hooks, watch = Observers([]), Watch()
     hooks.manager.register(watch)
     columns = {"incident_energy": np.full(1500, 4096.0), "unknown": np.zeros(1500)}
-    assert generate(simulator, 1500, columns, tmp_path / "out.h5", hooks=hooks, seed=5, threshold=1.0) == 1500
+    with pytest.warns(UserWarning, match="has no use for the columns unknown; its own are incident_energy"):
+        n = generate(simulator, 1500, columns, tmp_path / "out.h5", hooks=hooks, seed=5, threshold=1.0)
+    assert n == 1500
     assert watch.calls == [(1024, 1500), (1500, 1500)]
     written = open_showers(tmp_path / "out.h5", barrel).rows(slice(0, 1500))
     direct = Showers.concatenate(simulator.generate(1500, {"incident_energy": 4096.0}, seed=5, threshold=1.0))

@@ -104,7 +104,7 @@ def test_data_go_one_way(path: Path) -> None:
     order = [
         ["errors", "options"],
         ["files", "showers", "registry"],
-        ["geometry", "config", "hooks", "checkpoint"],
+        ["geometry", "config", "hooks", "checkpoint", "h5files"],
         ["data", "preprocessor", "conditions", "networks", "metric", "critic", "shower_file", "run", "drawing"],
         ["generator", "evaluation", "inspection"],
         ["simulator"],
@@ -141,6 +141,6 @@ def test_importing_calozoo_imports_nothing_heavy() -> None:
 def test_every_public_name_is_there_and_documented() -> None:
     for name in calozoo.__all__:
         assert getattr(calozoo, name).__doc__ or name == "hookimpl", name
-    assert set(calozoo._MODULES) | {"networks"} == set(calozoo.__all__)
+    assert set(calozoo._MODULES) | set(calozoo._WHOLE) == set(calozoo.__all__)
     with pytest.raises(AttributeError, match="no attribute 'Modell'"):
         _ = calozoo.Modell

@@ -31,7 +31,7 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, block
 
 @pytest.mark.parametrize("block", [7, 8192])
 def test_rows_come_in_any_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
-    monkeypatch.setattr("calozoo.shower_file._ROWS", block)
+    monkeypatch.setattr("calozoo.shower_file.block_size", lambda cells: block)
     showers = toy_showers(500)
     write_showers(tmp_path / "showers.h5", TOY, [showers])
     file = open_showers(tmp_path / "showers.h5", TOY)
@@ -112,5 +112,29 @@ def test_other_layers_than_stated_are_refused(shower_path: Path, barrel: object)
         open_showers(shower_path, barrel)  # type: ignore[arg-type]
     with h5py.File(shower_path, "a") as file:
         file.attrs["energy_unit"] = "GeV"
-    with pytest.raises(DataError, match="states its energies in GeV"):
-        open_showers(shower_path)
+    with pytest.raises(DataError, match="states the layers"):
+        open_showers(shower_path, barrel)  # type: ignore[arg-type]
+    with h5py.File(shower_path, "a") as file:
+        del file.attrs["layers"]
+    assert open_showers(shower_path, barrel).unit is Unit.GeV  # type: ignore[arg-type]
+
+
+def test_blocks_that_differ_are_refused_and_leave_nothing(tmp_path: Path) -> None:
+    one = toy_showers(10)
+    columns = {name: np.asarray(values) for name, values in one.conditions.items()}
+    first = next(iter(columns))
+    for other in (
+        {name: values for name, values in columns.items() if name != first},
+        {**columns, "more": np.zeros(10)},
+        {**columns, first: columns[first].astype(np.complex64).real.astype(np.float64) + 0.5},
+    ):
+        changed = Showers(one.energies, one.incident_energies, other)
+        with pytest.raises(DataError, match="Showers 10 and those after it have another column or type"):
+            write_showers(tmp_path / "out.h5", TOY, [one, changed])
+    with pytest.raises(DataError, match="no showers to write"):
+        write_showers(tmp_path / "out.h5", TOY, [])
+    with pytest.raises(DataError, match="cannot be called 'showers'"):
+        write_showers(
+            tmp_path / "out.h5", TOY, [Showers(one.energies, one.incident_energies, {"showers": np.zeros(10)})]
+        )
+    assert not list(tmp_path.iterdir())

@@ -81,7 +81,7 @@ def test_given_conditions_are_kept(simulator: Simulator) -> None:
         ({"incident_energy": [1.0, -1.0, 1.0]}, "must be positive"),
         ({"incident_energy": np.nan}, "not finite"),
         ({"phi_alignment": np.inf}, "'phi_alignment' has values that are not finite"),
-        ({"phi_alignment": 77}, "has the categories 0 to"),
+        ({"phi_alignment": 77}, "row 0 is 77, and its categories are 0, 1, 2, 3"),
         ({"incident_energy": [1.0, 2.0]}, r"3 showers need 'incident_energy' as one number or 3 of them, not \(2,\)"),
     ],
 )
@@ -181,3 +181,11 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_energies_beyond_the_training_are_warned_of(simulator: Simulator) -> None:
     with pytest.warns(UserWarning, match="the training saw 2048 to 65536 MeV"):
         generated(simulator, 2, {"incident_energy": 65.0})
+
+
+def test_showers_that_no_model_can_make_are_told(barrel: Any) -> None:
+    showers = toy_showers(20, geometry=barrel)
+    energies = showers.energies.copy()
+    energies[3, 5] = 1.5 * showers.incident_energies[3]
+    with pytest.warns(UserWarning, match="1 of 20 training showers have values beyond 0 to 1.* preprocessor=fraction"):
+        make_simulator("vae", Showers(energies, showers.incident_energies, showers.conditions))

@@ -158,7 +158,7 @@ def test_the_averaged_weights_generate(showers: Showers, tmp_path: Path, undistu
 
 def numbered(barrel: Any, n: int) -> tuple[Simulator, Memory]:
     showers = toy_showers(n, geometry=barrel)
-    showers = Showers(showers.energies, 1000.0 + 10 * np.arange(n), showers.conditions)
+    showers = Showers(showers.energies / 100, 1000.0 + 10 * np.arange(n), showers.conditions)
     return make_simulator("vae", showers), Memory(showers)
 
 

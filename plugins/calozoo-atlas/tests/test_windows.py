@@ -165,8 +165,7 @@ def test_negative_eta_is_the_mirror_image(case):
     expected = AtlasBarrel().select(cells, eta, phi)
     mirrored = AtlasBarrel().select(replace(cells, eta=-cells.eta), -eta, phi)
     assert np.array_equal(mirrored.energies, expected.energies)
-    assert np.array_equal(mirrored.conditions["eta"], -expected.conditions["eta"])
-    for name in ("eta_alignment", "phi_alignment", "impact_deta", "impact_dphi"):
+    for name in ("eta", "eta_alignment", "phi_alignment", "impact_deta", "impact_dphi"):
         assert np.array_equal(mirrored.conditions[name], expected.conditions[name])
 
 
@@ -181,7 +180,7 @@ def test_mirrored_windows_reverse_the_order_in_eta_and_the_offset():
     assert middle[4, 3] == 5.0  # further out than the impact cell comes later
     assert middle[0, 3] == 7.0
     assert showers.conditions["impact_deta"][0] == pytest.approx(0.005)
-    assert showers.conditions["eta"][0] == pytest.approx(-0.2175)
+    assert showers.conditions["eta"][0] == pytest.approx(0.2175)
 
 
 @few
@@ -279,6 +278,26 @@ def test_layers_in_another_order_are_refused(sample, first, second):
         DataError, match=r"is not the centre of a .* Layers are presampler 0, front 1, middle 2, back 3"
     ):
         AtlasBarrel().select(replace(cells, layer=layer), eta, phi)
+
+
+@pytest.mark.parametrize("layer", range(4))
+@pytest.mark.parametrize("other", range(4))
+@pytest.mark.parametrize("i", range(4))
+@pytest.mark.parametrize("j", range(4))
+def test_no_single_cell_passes_for_one_of_another_layer(layer, other, i, j):
+    """Any of the positions that a cell can have relative to the cells of the other layers."""
+    start = -2 * DPHI if layer < 2 else 0.0
+    eta, phi = (4 + i + 0.5) * SIZES[layer][0], start + (4 + j + 0.5) * SIZES[layer][1]
+    cells = Cells(
+        np.array([0]), np.array([other]), np.array([eta]), np.array([phi]), np.ones(1, np.float32),
+        np.array([1e3], np.float32),
+    )  # fmt: skip
+    barrel, at = AtlasBarrel(), (np.array([0.21]), np.array([0.01]))
+    if layer == other:
+        barrel.select(cells, *at)
+    else:
+        with pytest.raises(DataError, match=r"Row 0: .* is not the centre of a"):
+            barrel.select(cells, *at)
 
 
 def test_another_azimuth_origin_is_refused(sample):

@@ -8,10 +8,12 @@ import h5py
 import numpy as np
 import pytest
 
+SAMPLE = Path(__file__).parents[2] / "calozoo-atlas" / "tests" / "cells_sample.h5"
+
 
 @pytest.fixture(scope="session")
 def sample() -> dict[str, np.ndarray]:
-    with h5py.File(Path(__file__).parent / "cells_sample.h5") as file:
+    with h5py.File(SAMPLE) as file:
         return {name: dataset[:] for name, dataset in file.items()}
 
 

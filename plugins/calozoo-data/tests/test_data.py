@@ -11,7 +11,7 @@ from calozoo import ConfigError, DataError, Geometry, Layer, Split
 from calozoo.config import create
 from calozoo.testing import DataContract, toy_showers
 
-SAMPLE = Path(__file__).parent / "cells_sample.h5"
+SAMPLE = Path(__file__).parents[2] / "calozoo-atlas" / "tests" / "cells_sample.h5"
 
 
 def atlas():
@@ -123,9 +123,13 @@ def test_gev_is_converted_when_it_is_said_and_only_then(sample, write):
         with pytest.raises(DataError, match="looks like GeV"):
             source(kind, path=path)
         np.testing.assert_allclose(everything(source(kind, path=path, unit="GeV")), sample["showers"], rtol=1e-3)
-    path = str(write(cells, "stated.h5", energy_unit="GeV"))
-    with pytest.raises(DataError, match=r"states its energies in GeV.*data.unit=GeV"):
-        source("cells", path=path)
+        stated = str(write(datasets, f"{kind}_stated.h5", energy_unit="GeV"))
+        np.testing.assert_allclose(everything(source(kind, path=stated)), sample["showers"], rtol=1e-3)
+        with pytest.raises(DataError, match="states its energies in GeV, and unit=MeV was asked for"):
+            source(kind, path=stated, unit="MeV")
+        with pytest.raises(DataError, match="states the energy_unit 'keV', and known are MeV, GeV"):
+            source(kind, path=str(write(datasets, f"{kind}_kev.h5", energy_unit="keV")))
+        source(kind, path=path, unit="MeV")  # said by the user, so nothing is guessed
 
 
 @pytest.mark.parametrize("kind", ["hdf5", "cells"])

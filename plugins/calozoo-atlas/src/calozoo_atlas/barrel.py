@@ -58,7 +58,9 @@ class AtlasBarrel(Geometry):
         half_eta, half_phi = DETA / 2, DPHI / 2
         direction, alignment, position = ColumnKind.direction, ColumnKind.alignment, ColumnKind.position
         return (
-            Column("eta", direction, "", 0.20, 0.25, description="pseudorapidity, mirrored where negative"),
+            Column(
+                "eta", direction, "", 0.20, 0.25, description="pseudorapidity without its sign: windows are mirrored"
+            ),
             Column("phi", direction, "rad", -np.pi, np.pi, description="azimuth"),
             Column("eta_alignment", alignment, categories=2, description="place of the impact cell in its back cell"),
             Column("phi_alignment", alignment, categories=4, description="place of the impact cell in its front cell"),
@@ -102,7 +104,7 @@ class AtlasBarrel(Geometry):
         energies = _sums(cells.event[chosen] * self.cells + cell[chosen], cells.energy[chosen], (n, self.cells))
         placed = place(eta, phi, self.phi_origin.value)
         conditions: dict[str, NDArray[Any]] = {
-            "eta": eta.astype(np.float32),
+            "eta": np.abs(eta).astype(np.float32),  # the window is the mirror image where eta is negative
             "phi": wrapped(phi).astype(np.float32),
             "eta_alignment": placed.eta_alignment.astype(np.uint8),
             "phi_alignment": placed.phi_alignment.astype(np.uint8),

@@ -18,7 +18,7 @@ PHI_CELLS = 256
 DPHI = 2 * np.pi / PHI_CELLS
 _REACH = 3  # middle cells on either side of the impact cell
 _FRONT_FACE = 1410.0  # mm, inner radius of the presampler
-_OFF = 0.2  # cells that a deposit may lie off its cell's centre; centres of every other layer lie further off
+_OFF = 0.05  # cells that a deposit may lie off its cell's centre; those of another layer lie at least 1/16 off
 
 
 @dataclass(frozen=True)

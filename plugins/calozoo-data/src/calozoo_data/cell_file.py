@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from calozoo import Cells, DataError, Geometry, Showers, Unit
+from calozoo import Cells, DataError, Geometry, Showers, Unit, h5files
 
 _DEPOSIT = ("event", "layer", "eta", "phi", "energy")
 _INCIDENT = "incident_energies"
@@ -27,29 +25,21 @@ class CellFile:
     ``particle`` names the datasets with the particles' pseudorapidity and azimuth.
     """
 
-    def __init__(self, path: Path | str, geometry: Geometry, unit: Unit, particle: tuple[str, str]) -> None:
-        self.path, self.geometry, self.unit, self.particle = Path(path), geometry, unit, particle
-        with self._opened() as file:
-            self._check_shapes(file)
-            self._length = len(file[_INCIDENT])
-            self.columns = tuple(
-                name
-                for name, dataset in file.items()
-                if name not in (*_DEPOSIT, _INCIDENT, *particle)
-                and isinstance(dataset, h5py.Dataset)
-                and dataset.shape == (self._length,)
-                and dataset.dtype.kind in "fiu"
-            )
+    def __init__(self, path: Path | str, geometry: Geometry, unit: Unit | None, particle: tuple[str, str]) -> None:
+        self.path, self.geometry, self.particle = Path(path), geometry, particle
+        with h5files.opened(self.path) as file:
+            found = h5files.datasets(file)
+            self._check_shapes(found)
+            self._length = len(found[_INCIDENT])
+            self.columns = h5files.columns(found, self._length, beside=(*_DEPOSIT, _INCIDENT, *particle))
+            self.unit = h5files.unit_of(file, unit, found[_INCIDENT][:])
             self._found: dict[tuple[str, str], str] = {}  # the first of every kind of problem
-            self._check_unit(file)
             self._check_showers(file)
             self.starts = self._check_deposits(file)  # (n + 1,), where each event's deposits start
             if self._found:
                 raise DataError(*self._found.values())
-        try:
-            self.rows(slice(0, _EVENTS))  # a geometry without a selection, or with other cells, says so now
-        except DataError as cause:
-            raise DataError(f"{self.path}: {cause}") from cause
+        for start in range(0, len(self), _EVENTS):  # what the geometry finds wrong is said now
+            self.rows(slice(start, start + _EVENTS))
 
     def __len__(self) -> int:
         return self._length
@@ -57,14 +47,13 @@ class CellFile:
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the file's bytes."""
-        with self.path.open("rb") as file:
-            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+        return h5files.fingerprint(self.path)
 
     def rows(self, index: slice | NDArray[np.int64]) -> Showers:
         """The windows of the showers at ``index``, in its order; no more than their neighbourhood is read."""
         wanted = np.arange(len(self))[index]
         events, back = np.unique(wanted, return_inverse=True)
-        with self._opened() as file:
+        with h5files.opened(self.path) as file:
             blocks = [self._select(file, events[i : i + _EVENTS]) for i in range(0, max(len(events), 1), _EVENTS)]
         return Showers.concatenate(blocks)[back]
 
@@ -82,7 +71,11 @@ class CellFile:
             per_event.pop(_INCIDENT).reshape(-1).astype(np.float32) * scale,
         )
         eta, phi = (per_event.pop(name).astype(np.float64) for name in self.particle)
-        showers = self.geometry.select(cells, eta, phi)
+        try:
+            showers = self.geometry.select(cells, eta, phi)
+        except DataError as cause:
+            first = self.starts[events[0]] if len(events) else 0
+            raise DataError(f"{self.path}, deposits counted from row {first} on: {cause}") from cause
         # What the selection finds out stands above what the file says.
         return Showers(showers.energies, showers.incident_energies, {**per_event, **showers.conditions})
 
@@ -103,41 +96,28 @@ class CellFile:
             parts.append(block[np.cumsum(keep[:-1]) > 0])
         return np.concatenate(parts)
 
-    def _check_shapes(self, file: h5py.File) -> None:
+    def _check_shapes(self, found: dict[str, h5py.Dataset]) -> None:
         names = (*_DEPOSIT, _INCIDENT, *self.particle)
-        found = ", ".join(sorted(file)) or "nothing"
+        listed = ", ".join(sorted(found)) or "nothing"
         self._all(
-            f"{self.path} has no dataset '{name}'; it holds {found}. Cell lists need {', '.join(_DEPOSIT)}, {_INCIDENT}, "
+            f"{self.path} has no dataset '{name}'; it holds {listed}. Cell lists need {', '.join(_DEPOSIT)}, {_INCIDENT}, "
             f"{' and '.join(self.particle)}; data.particle_eta and data.particle_phi name the last two."
             for name in names
-            if not isinstance(file.get(name), h5py.Dataset)
+            if name not in found
         )
         self._all(
-            f"{self.path}, dataset '{name}': numbers are needed, and it holds {file[name].dtype}."
+            f"{self.path}, dataset '{name}': numbers are needed, and it holds {found[name].dtype}."
             for name in names
-            if file[name].dtype.kind not in "fiu"
+            if found[name].dtype.kind not in "fiu"
         )
-        n, m = (file[name].shape[0] if file[name].shape else 0 for name in (_INCIDENT, "event"))
+        n, m = (found[name].shape[0] if found[name].shape else 0 for name in (_INCIDENT, "event"))
         allowed = {_INCIDENT: ((n,), (n, 1))} | dict.fromkeys(self.particle, ((n,),)) | dict.fromkeys(_DEPOSIT, ((m,),))
         self._all(
-            f"{self.path}, dataset '{name}': its shape must be {shapes[-1]}, not {file[name].shape}."
+            f"{self.path}, dataset '{name}': its shape must be {shapes[-1]}, not {found[name].shape}."
             for name, shapes in allowed.items()
-            if file[name].shape not in shapes
+            if found[name].shape not in shapes
         )
         self._all([f"{self.path} holds no showers."] if n == 0 else [])
-
-    def _check_unit(self, file: h5py.File) -> None:
-        stated = file.attrs.get("energy_unit")
-        if stated is not None and str(stated) != self.unit.name:
-            self._found["", "stated"] = (
-                f"{self.path} states its energies in {stated}, and unit={self.unit.name} was asked for: "
-                f"add data.unit={stated}."
-            )
-        if stated is None and self.unit is Unit.MeV and np.max(file[_INCIDENT][:]) < 1000:
-            self._found["", "GeV"] = (
-                f"{self.path}, dataset '{_INCIDENT}': none reaches 1000, which looks like GeV where MeV are expected. "
-                "Add data.unit=GeV, or give the file the attribute energy_unit='MeV'."
-            )
 
     def _check_showers(self, file: h5py.File) -> None:
         incident = file[_INCIDENT][:].reshape(-1)
@@ -166,15 +146,13 @@ class CellFile:
                 "energy", start, ~np.isfinite(energy), "is not finite. Cell energies are required to be positive"
             )
             self._note("energy", start, energy < 0, "is negative. Cell energies are required to be positive")
-            if not self._found:
-                counts += np.bincount(event.astype(np.int64), minlength=len(self))
-                totals += np.bincount(event.astype(np.int64), weights=energy, minlength=len(self))
+            if not self._found:  # the events of a block are neighbours
+                first, here = int(event[0]), event.astype(np.int64) - int(event[0])
+                counts[first : first + here[-1] + 1] += np.bincount(here)
+                totals[first : first + here[-1] + 1] += np.bincount(here, weights=energy)
             last = event[-1]
-        if not self._found and (response := np.median(totals / file[_INCIDENT][:].reshape(-1))) > 5:
-            self._found["", "units"] = (
-                f"{self.path}: the deposits hold {response:.3g} times their incident energy, as if 'energy' and "
-                f"'{_INCIDENT}' had different units. Give both the same."
-            )
+        if not self._found and (wrong := h5files.mismatch(totals / file[_INCIDENT][:].reshape(-1))):
+            self._found["", "units"] = f"{self.path}: the deposits {wrong}."
         return np.concatenate([[0], np.cumsum(counts)])
 
     def _note(self, name: str, start: int, bad: NDArray[np.bool_], what: str) -> None:
@@ -186,21 +164,6 @@ class CellFile:
     def _all(problems: Iterable[str]) -> None:
         if problems := list(problems):
             raise DataError(*problems)
-
-    @contextmanager
-    def _opened(self) -> Iterator[h5py.File]:
-        if not self.path.is_file():
-            raise DataError(f"There is no file {self.path}.")
-        try:
-            with h5py.File(self.path, "r") as file:
-                yield file
-        except (OSError, RuntimeError, KeyError) as cause:
-            what = (
-                "cannot be read; it may be truncated or damaged"
-                if h5py.is_hdf5(self.path)
-                else "is not HDF5 or is damaged"
-            )
-            raise DataError(f"{self.path} {what} ({str(cause).splitlines()[0]}).") from cause
 
 
 def _pick(dataset: h5py.Dataset, rows: NDArray[np.int64]) -> NDArray[Any]:

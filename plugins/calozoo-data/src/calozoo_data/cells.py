@@ -16,7 +16,7 @@ class CellLists(DataSource):
     Args:
         geometry: what the windows must be; it needs a window selection.
         path: the file.
-        unit: of the energies in the file, MeV or GeV.
+        unit: of the energies in a file that does not state it, MeV or GeV.
         particle_eta: name of the dataset that holds the particles' pseudorapidity.
         particle_phi: name of the dataset that holds the particles' azimuth, rad.
         split: the fractions that are trained on and tuned on, and the seed of the permutation that divides them.
@@ -30,7 +30,7 @@ class CellLists(DataSource):
         geometry: Geometry,
         *,
         path: str = "",
-        unit: Unit = Unit.MeV,
+        unit: Unit | None = None,
         particle_eta: str = "photon_eta",
         particle_phi: str = "photon_phi",
         split: SplitFractions = SplitFractions(),  # noqa: B008  (never changed)

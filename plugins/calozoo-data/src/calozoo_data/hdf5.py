@@ -20,12 +20,12 @@ class HDF5(DataSource):
     """Showers in an HDF5 file with the datasets ``showers`` and ``incident_energies``, as CaloChallenge has them.
 
     Every further dataset with a number per shower is a condition column. The file stays on disk: it may be larger
-    than memory. Nothing is guessed: a file in GeV needs ``unit=GeV``.
+    than memory. Nothing is guessed: a file in GeV states it, or needs ``unit=GeV``.
 
     Args:
         geometry: what the file's cells must be.
         path: the file.
-        unit: of the energies in the file, MeV or GeV.
+        unit: of the energies in a file that does not state it, MeV or GeV.
         split: the fractions that are trained on and tuned on, and the seed of the permutation that divides them.
 
     Raises :class:`~calozoo.DataError` naming file, dataset and first bad row.
@@ -37,7 +37,7 @@ class HDF5(DataSource):
         geometry: Geometry,
         *,
         path: str = "",
-        unit: Unit = Unit.MeV,
+        unit: Unit | None = None,
         split: SplitFractions = SplitFractions(),  # noqa: B008  (never changed)
     ) -> None:
         super().__init__(geometry)

@@ -29,7 +29,7 @@ class Layers(Preprocessor):
     :math:`\mu_l`, :math:`\sigma_l` (over showers that reach the layer) and the mean root :math:`m_c` are learnt and
     interpolated in :math:`\ln E`. An empty layer or cell is exactly 0, the typical one about 1/2; a layer with at
     most 1e-10 of the incident energy counts as empty. The inverse divides the shares by their sum, so that the layer's
-    energy is what :math:`u_l` says whatever a network makes of the shares; layers above ten times the incident energy
+    energy is what :math:`u_l` says whatever a network makes of the shares, unless all are 0; layers above ten times the incident energy
     are cut there. Source: ours.
     """
 
