@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from calozoo import ConfigError
+from calozoo_calochallenge.dataset import VERSION
 from calozoo_calochallenge.published import rank, table
 
 DATA_SETS = {"ds1_photons": 16, "ds1_pions": 13, "ds2": 18, "ds3": 16}
@@ -41,3 +44,8 @@ def test_what_does_not_exist_is_named() -> None:
         table("ds9")
     with pytest.raises(ConfigError, match=r"no column 'FPD'.*FPD_x1e3"):
         rank("ds2", "FPD", 1.0)
+
+
+def test_the_readme_says_what_is_so() -> None:
+    assert rank("ds1_photons", "FPD_x1e3", 12.0) == 8
+    assert VERSION in (Path(__file__).parents[1] / "README.md").read_text()
