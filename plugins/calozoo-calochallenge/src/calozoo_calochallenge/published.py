@@ -6,11 +6,11 @@ Source: C. Krause et al., CaloChallenge 2022, arXiv:2410.21611, and its tables o
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 
 from calozoo import ConfigError
-from calozoo.errors import unknown
 
 #: Numbers that are best where Geant4's are: more is not better, as showers that are all alike have much of them.
 _LIKE_GEANT4 = ("precision", "recall", "density", "coverage")
@@ -38,7 +38,7 @@ def table(dataset: str) -> dict[str, dict[str, float]]:
         if row["dataset"] == dataset
     }
     if not found:
-        raise ConfigError(unknown("data set", dataset, sorted({row["dataset"] for row in rows})))
+        raise ConfigError(f"There is no data set '{dataset}'. Known: {_list(row['dataset'] for row in rows)}.")
     return found
 
 
@@ -54,9 +54,15 @@ def rank(dataset: str, column: str, value: float) -> int:
     rows = table(dataset)
     numbers = [row[column] for name, row in rows.items() if name != "GEANT4" and column in row]
     if not numbers:
-        raise ConfigError(unknown("column", column, sorted({name for row in rows.values() for name in row})))
+        raise ConfigError(
+            f"There is no column '{column}'. Known: {_list(name for row in rows.values() for name in row)}."
+        )
     best = rows["GEANT4"][column] if column in _LIKE_GEANT4 else None
     return 1 + sum(_worse(value, best) > _worse(number, best) for number in numbers)
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(sorted(set(names)))
 
 
 def _worse(value: float, best: float | None) -> float:

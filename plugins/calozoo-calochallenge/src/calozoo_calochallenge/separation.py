@@ -55,16 +55,18 @@ class Separation(ChallengeMetric):
         single = {key: f"sep_{key}" for key in ("E_total", "cell")}
         return self.ranks(found, single | {key: f"sep_{key}_mean" for key in ("E_layer", *_COLUMNS)}, rows)
 
-    def _by_energy(self, own: Observables, other: Observables) -> Iterable[Value]:
+    def _by_energy(self, own: Observables, other: Observables) -> list[Value]:
         """The response at each incident energy of data set 1, where both samples have showers within the edges."""
+        found: list[Value] = []
         if self.dataset not in (PHOTONS, PIONS):
-            return
+            return found
         for k, (low, high) in enumerate(pairwise(_ENERGIES)):
             here = [(low <= sample.incident) & (sample.incident < high) for sample in (own, other)]
             edges = np.linspace(0.9, 1.1, 21) if self.dataset == PHOTONS and k > 3 else np.linspace(0.4, 1.4, 21)
             first, second = (self._response(s)[mask] for s, mask in zip((own, other), here, strict=True))
             with suppress(DataError):
-                yield self._value(f"E_total/{low:.0f}", first, second, edges)
+                found.append(self._value(f"E_total/{low:.0f}", first, second, edges))
+        return found
 
     def _layers(self, group: str, own: Observables, other: Observables) -> list[Value]:
         """A group's separation power in each layer that has it."""
