@@ -21,6 +21,15 @@ SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
     ("data", "hdf5"): {"geometry": "atlas_barrel", "options": {"path": WINDOWS}},
     ("data", "cells"): {"geometry": "atlas_barrel", "options": {"path": str(SAMPLE)}},
     ("data", "gflash"): {"options": {"n": 300, "spots": 50}},
+    **{
+        ("metric", name): {"geometry": "calochallenge_photons"}
+        for name in registry.available("metric")
+        if name.startswith("calochallenge_")
+    },
+    ("metric", "calochallenge_classifier"): {
+        "geometry": "calochallenge_photons",
+        "options": {"epochs": 3, "width": 32, "runs": 1},
+    },
 }
 
 for _kind in registry.KINDS:

@@ -383,14 +383,24 @@ class MetricContract(Contract):
 
     kind = "metric"
     showers: ClassVar[int] = 1200
+    geometry: ClassVar[str | None] = None  # the name of a geometry that the metric judges; None: a toy
+
+    @cached_property
+    def place(self) -> Geometry:
+        """What the showers are in."""
+        return create("geometry", {"name": self.geometry}) if self.geometry else ToyGeometry()
 
     def make(self) -> Metric:
         """A new instance."""
-        return create("metric", self.config, ToyGeometry())  # type: ignore[no-any-return]
+        return create("metric", self.config, self.place)  # type: ignore[no-any-return]
+
+    def toys(self, n: int, seed: int) -> Showers:
+        """Random showers."""
+        return toy_showers(n, seed=seed, geometry=self.place)
 
     def distorted(self) -> Showers:
         """Showers that differ from toy showers in everything: energy, width, shape, empty cells."""
-        right = toy_showers(self.showers, seed=3)
+        right = self.toys(self.showers, 3)
         energies = np.roll(right.energies, 3, axis=1) * np.random.default_rng(0).normal(1.3, 0.3, (len(right), 1)).clip(
             0.1
         )
@@ -399,15 +409,15 @@ class MetricContract(Contract):
     def test_wrong_showers_score_worse(self) -> None:
         """Farther from the best value than showers that differ by chance alone."""
         metric = self.make()
-        reference = toy_showers(self.showers, seed=1)
-        right = metric.score(reference, toy_showers(self.showers, seed=2)).values[0].value
+        reference = self.toys(self.showers, 1)
+        right = metric.score(reference, self.toys(self.showers, 2)).values[0].value
         wrong = metric.score(reference, self.distorted()).values[0].value
         cost = metric.direction.cost
         assert cost(wrong) > cost(right), f"{self.name}: right {right}, wrong {wrong}"
 
     def test_values_have_different_keys(self) -> None:
         """And the first is finite."""
-        values = self.make().score(toy_showers(self.showers, seed=1), toy_showers(self.showers, seed=2)).values
+        values = self.make().score(self.toys(self.showers, 1), self.toys(self.showers, 2)).values
         assert len({value.key for value in values}) == len(values) > 0
         assert np.isfinite(values[0].value)
 
@@ -415,11 +425,11 @@ class MetricContract(Contract):
         """With a reason."""
         other = Showers(np.ones((50, 2), np.float32), np.full(50, 2048, np.float32))
         with pytest.raises(DataError):
-            self.make().score(toy_showers(50), other)
+            self.make().score(self.toys(50, 0), other)
 
     def test_figures_leave_the_showers_alone(self) -> None:
         """They are drawn for several samples at once."""
-        reference, generated = toy_showers(400, seed=1), toy_showers(400, seed=2)
+        reference, generated = self.toys(400, 1), self.toys(400, 2)
         before = copy.deepcopy(reference.energies)
         figures = self.make().figures(reference, {"one": generated, "two": generated})
         assert all(len(figure.axes) > 0 for figure in figures.values())

@@ -40,25 +40,7 @@ class Coverage(Metric):
         own, other = (_features(s) for s in balanced(pairs(reference, generated, self.geometry), self.showers))
         if len(own) <= self.neighbours:
             raise DataError(f"{self.neighbours} neighbours need more than {len(own)} showers.")
-        radius, other_radius = (
-            nearest(own, own, self.neighbours + 1)[:, -1],
-            nearest(other, other, self.neighbours + 1)[:, -1],
-        )
-        balls = np.zeros(len(other))
-        covered, recalled = np.zeros(len(own), dtype=bool), np.zeros(len(own), dtype=bool)
-        for start in range(0, len(own), _BLOCK):
-            rows = slice(start, start + _BLOCK)
-            distances = squared_distances(own[rows], other)
-            inside = distances < radius[rows, None]
-            balls += inside.sum(axis=0)
-            covered[rows] = inside.any(axis=1)
-            recalled[rows] = (distances < other_radius).any(axis=1)
-        found = {
-            "coverage": _share(covered),
-            "density": _share(balls / self.neighbours),
-            "precision": _share(balls > 0),
-            "recall": _share(recalled),
-        }
+        found = compare_neighbours(own, other, self.neighbours)
         return make_score(found["coverage"], found)
 
 
@@ -138,6 +120,26 @@ class Memorising(Metric):
 
 def _features(showers: Showers) -> NDArray[np.float32]:
     return np.log10(np.maximum(showers.energies, np.float32(0.1)))
+
+
+def compare_neighbours(own: NDArray[Any], other: NDArray[Any], neighbours: int) -> dict[str, Estimate]:
+    """``coverage``, ``density``, ``precision`` and ``recall`` of points (m, features) that repeat ``own`` (n, features)."""
+    radius, other_radius = nearest(own, own, neighbours + 1)[:, -1], nearest(other, other, neighbours + 1)[:, -1]
+    balls = np.zeros(len(other))
+    covered, recalled = np.zeros(len(own), dtype=bool), np.zeros(len(own), dtype=bool)
+    for start in range(0, len(own), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        distances = squared_distances(own[rows], other)
+        inside = distances < radius[rows, None]
+        balls += inside.sum(axis=0)
+        covered[rows] = inside.any(axis=1)
+        recalled[rows] = (distances < other_radius).any(axis=1)
+    return {
+        "coverage": _share(covered),
+        "density": _share(balls / neighbours),
+        "precision": _share(balls > 0),
+        "recall": _share(recalled),
+    }
 
 
 def squared_distances(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:

@@ -1,0 +1,1 @@
+"""Presets that this package brings, one folder for each config group."""
