@@ -9,7 +9,7 @@ from calozoo.testing import DataContract
 
 class TestInAToy(DataContract):
     name = "gflash"
-    options: ClassVar = {"n": 300, "spots": 50}
+    options: ClassVar = {"n": 300, "spots": 50, "material": {"radiation_length": 5.0}}
 
 
 class TestInTheBarrel(DataContract):

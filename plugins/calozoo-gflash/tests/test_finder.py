@@ -7,7 +7,7 @@ import pytest
 
 from calozoo import Layer
 from calozoo.config import create
-from calozoo_gflash.finder import Grid, Raster, finder
+from calozoo_gflash.finder import Grid, Rasters, finder
 
 
 def points(layer, n=20_000):
@@ -41,11 +41,25 @@ def test_every_barrel_layer_is_a_grid_with_its_centres_in_place():
 def test_rings_are_found_by_radius_and_angle():
     layer = create("geometry", {"name": "calochallenge_2"}).layers[0]
     found = finder(layer)
-    assert isinstance(found, Raster)
+    assert isinstance(found, Rasters)
     x, y = points(layer)
     ring, sector = np.hypot(x, y) // 4.65, (np.arctan2(y, x) + np.pi) // (2 * np.pi / 16)
     expected = np.where(ring < 9, sector * 9 + ring, layer.cells)
     assert (found.find(x, y) == expected).mean() > 0.985  # but at the edges' pixels
+
+
+def test_small_cells_in_the_middle_are_found_as_well_as_large_ones():
+    layer = create("geometry", {"name": "calochallenge_photons"}).layers[2]
+    edges = [0, 2, 5, 10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 130, 160, 200, 250, 300, 350, 400]
+    random = np.random.default_rng(0)
+    for inner, outer in ((0, 2), (2, 5), (20, 25), (350, 400)):
+        r, angle = np.sqrt(random.uniform(inner**2, outer**2, 50_000)), random.uniform(-np.pi, np.pi, 50_000)
+        sector = ((angle + np.pi) // (2 * np.pi / 10)).astype(int)
+        found = finder(layer).find(r * np.cos(angle), r * np.sin(angle))
+        assert (found == sector * (len(edges) - 1) + edges.index(inner)).mean() > 0.97
+        # No sector gets more than its tenth: what one loses at its edges it gains at others.
+        share = np.bincount(found // (len(edges) - 1), minlength=10)[:10] / len(r)
+        assert np.abs(share - 0.1).max() < 0.005
 
 
 def test_full_rings_and_triangles():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calozoo import ConfigError, Split
+from calozoo import ConfigError, Geometry, Layer, Split
 from calozoo.config import CalozooSource, create
 from calozoo.testing import ToyGeometry
 from calozoo_gflash.profile import Material, longitudinal
@@ -70,7 +70,7 @@ def test_columns_are_drawn_and_agree_with_each_other():
     i = np.floor(conditions["eta"] / 0.025)
     assert (i % 2 == conditions["eta_alignment"]).mean() > 0.999
     np.testing.assert_allclose(conditions["eta"] - (i + 0.5) * 0.025, conditions["impact_deta"], atol=2e-6)
-    toy = showers(ToyGeometry(), n=512, spots=1).conditions
+    toy = showers(ToyGeometry(), n=512, spots=1, material=Material(radiation_length=5.0)).conditions
     assert set(toy) == {"side", "offset"}
     assert set(toy["side"].tolist()) == {0, 1}
     assert np.abs(toy["offset"]).max() <= 0.5
@@ -129,12 +129,62 @@ def test_the_preset_is_near_geant4():
         65536.0: (0.0065, 0.177, 0.795, 0.0048),
         262144.0: (0.0023, 0.104, 0.867, 0.0085),
     }.items():
-        drawn = create("data", {"name": "gflash", **config, "n": 2048, "energies": [energy], "spots": 200}, geometry)
+        drawn = create("data", {"name": "gflash", **config, "n": 2048, "energies": [energy], "spots": 500}, geometry)
         sample = drawn.open(Split.train).rows(slice(0, 2048))
         fractions = [sample.energies[:, cells].sum(axis=1).mean() / energy for cells in geometry.slices]
-        np.testing.assert_allclose(fractions, expected, rtol=0.3)
+        # Within 5.5 points at 1 GeV, where gflash knows no leakage in front, and within 1.2 above.
+        np.testing.assert_allclose(fractions, expected, atol=0.055 if energy < 2000 else 0.012)
         total = np.quantile(sample.total / energy, [0.1587, 0.5, 0.8413])
-        assert 0.07 < (total[2] - total[0]) / 2 / total[1] * np.sqrt(energy / 1000) < 0.22
+        assert 0.08 < (total[2] - total[0]) / 2 / total[1] * np.sqrt(energy / 1000) < 0.19
+
+
+class InCentimetres(Geometry):
+    """A plane of square cells."""
+
+    axes, units = ("x", "y"), ("cm", "cm")
+    scale = 1.0
+
+    @property
+    def layers(self):
+        edges = np.linspace(-10, 10, 21) * self.scale
+        return (Layer.grid("plane", edges, edges, depth=200.0),)
+
+
+class InMillimetres(InCentimetres):
+    """The same."""
+
+    units, scale = ("mm", "mm"), 10.0
+
+
+class InFurlongs(InCentimetres):
+    """Not the same."""
+
+    units = ("furlong", "furlong")
+
+
+def test_units_of_length_make_no_difference():
+    drawn = [
+        create("data", {"name": "gflash", "n": 256, "energies": [16384.0]}, geometry())
+        .open(Split.train)
+        .rows(slice(0, 256))
+        for geometry in (InCentimetres, InMillimetres)
+    ]
+    np.testing.assert_allclose(drawn[0].energies.mean(axis=0), drawn[1].energies.mean(axis=0), rtol=0.02, atol=1)
+    assert (drawn[0].energies > 1).sum(axis=1).mean() > 30
+    with pytest.raises(ConfigError, match=r"knows the units mm, cm, m, rad .* InFurlongs has 'furlong'"):
+        create("data", {"name": "gflash"}, InFurlongs())
+
+
+def test_layers_that_hold_little_of_a_shower_are_told():
+    with pytest.warns(
+        UserWarning, match=r"layers of CaloChallenge2 hold 15 % of a shower of 262144 MeV.*radiation_length"
+    ):
+        create("data", {"name": "gflash"}, create("geometry", {"name": "calochallenge_2"}))
+    preset = CalozooSource("test", "calozoo://run").load_config("data/gflash_par04").config
+    options = {key: preset[key] for key in ("particle", "resolution", "material")}
+    geometry = create("geometry", {"name": "calochallenge_2"})
+    source = create("data", {"name": "gflash", "n": 256, "energies": [65536.0], **options}, geometry)
+    assert source.open(Split.train).rows(slice(0, 256)).total.mean() / 65536 == pytest.approx(1, abs=0.05)
 
 
 def test_bad_options_are_refused():

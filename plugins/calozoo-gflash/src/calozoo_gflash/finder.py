@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from calozoo import Layer
 
 _PIXELS = 1024
+_ZOOM = 4
 
 
 class Finder(Protocol):
@@ -21,7 +22,7 @@ class Finder(Protocol):
 
 
 def finder(layer: Layer) -> Finder:
-    """The fastest finder for a layer: exact for rectangular grids, on a fine raster for other shapes."""
+    """The fastest finder for a layer: exact for rectangular grids, on fine rasters for other shapes."""
     low, high = layer.outlines.min(axis=1), layer.outlines.max(axis=1)
     corners = np.stack([low, high], axis=1)
     at_corner = np.isclose(layer.outlines[:, :, None, :], corners[:, None, :, :], rtol=0, atol=1e-9).any(axis=2).all()
@@ -33,7 +34,7 @@ def finder(layer: Layer) -> Finder:
         cells[i, j] = np.arange(layer.cells)
         if len(set(zip(i.tolist(), j.tolist(), strict=True))) == layer.cells:
             return Grid(edges[0], edges[1], cells)
-    return Raster(layer.outlines)
+    return Rasters(layer.outlines)
 
 
 class Grid:
@@ -47,19 +48,42 @@ class Grid:
         return self.cells[_place(self.x_edges, x), _place(self.y_edges, y)]
 
 
-class Raster:
-    """Cells of any shape, drawn once on a raster of 1024 x 1024 pixels: exact to a pixel.
+class Rasters:
+    """Cells of any shape on rasters that lie in each other around the origin, where showers are dense and cells small.
 
-    A point belongs to a cell if a line from it crosses the cell's outline an odd number of times.
+    Each is four times as fine as the one around it, until a pixel is a fiftieth of the smallest cell.
     """
 
     def __init__(self, outlines: NDArray[np.float64]) -> None:
         low, high = outlines.min(axis=(0, 1)), outlines.max(axis=(0, 1))
-        self.low, self.size = low, (high - low) / _PIXELS
+        smallest = (outlines.max(axis=1) - outlines.min(axis=1)).min(axis=0)
+        wanted = 50 * (high - low) / _PIXELS / smallest
+        finer = int(np.ceil(np.log(max(1.0, wanted.max())) / np.log(_ZOOM)))
+        self.rasters = [Raster(outlines, low / _ZOOM**k, high / _ZOOM**k) for k in range(finer + 1)]
+
+    def find(self, x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.int64]:
+        """Index of the cell at each point, and the number of cells where there is none."""
+        found = self.rasters[0].find(x, y)
+        for raster in self.rasters[1:]:
+            inside = raster.holds(x, y)
+            found[inside] = raster.find(x[inside], y[inside])
+        return found
+
+
+class Raster:
+    """Cells of any shape between ``low`` and ``high``, drawn once on 1024 x 1024 pixels: exact to a pixel.
+
+    A point belongs to a cell if a line from it crosses the cell's outline an odd number of times.
+    """
+
+    def __init__(self, outlines: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
+        self.low, self.high, self.size = low, high, (high - low) / _PIXELS
         self.cells = np.full((_PIXELS + 2, _PIXELS + 2), len(outlines))
         for cell, outline in enumerate((outlines - low) / self.size):  # in pixels, whose centres are at n + 1/2
             first = np.maximum(np.floor(outline.min(axis=0)).astype(int), 0)
             last = np.minimum(np.ceil(outline.max(axis=0)).astype(int), _PIXELS)
+            if (last <= first).any():
+                continue
             rows = np.arange(first[0], last[0]) + 0.5
             (x, y), (x_next, y_next) = outline.T, np.roll(outline, -1, axis=0).T
             crosses = (x <= rows[:, None]) != (x_next <= rows[:, None])
@@ -70,6 +94,12 @@ class Raster:
             np.add.at(crossed, (row, column), 1)
             inside = np.cumsum(crossed, axis=1)[:, :-1] % 2 == 1
             self.cells[first[0] + 1 : last[0] + 1, first[1] + 1 : last[1] + 1][inside] = cell
+
+    def holds(self, x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which points lie on it."""
+        (left, low), (right, high) = self.low, self.high
+        inside: NDArray[np.bool_] = (left < x) & (x < right) & (low < y) & (y < high)
+        return inside
 
     def find(self, x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.int64]:
         """Index of the cell at each point, and the number of cells where there is none."""

@@ -85,8 +85,8 @@ def spot_profile(profile: Longitudinal, material: Material) -> Longitudinal:
 
 
 def spots(energy: Array, resolution: float) -> Array:
-    r"""How many spots a shower of ``energy`` (n,) GeV has: :math:`10.3\, E^{0.959} / c^2`."""
-    return 10.3 / resolution**2 * energy**0.959
+    r"""How many spots a shower of ``energy`` (n,) GeV has: :math:`10.3\, E^{0.959} / c`."""
+    return 10.3 / resolution * energy**0.959
 
 
 @dataclass(frozen=True, eq=False)

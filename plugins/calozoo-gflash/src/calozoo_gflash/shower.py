@@ -14,6 +14,8 @@ from calozoo_gflash.profile import Material, longitudinal, radial, spot_profile,
 _STEP = 1.0  # X0, the longest step within which the radial profile is taken as constant
 _CONVERSION = 9 / 7  # X0, a photon's mean free path to pair production at high energy
 _LEAST = 1e-3  # MeV, below which a step deposits nothing
+_LENGTHS = {"mm": 1.0, "cm": 10.0, "m": 1000.0}
+_ANGLES = ("rad", "")
 _DEEPEST = 10.0  # shower maxima, beyond which the radial fits say nothing
 
 
@@ -34,8 +36,13 @@ class Calorimeter:
     ) -> None:
         self.geometry, self.material = geometry, material
         self.resolution, self.most_spots, self.photon = resolution, most_spots, photon
+        if unknown := set(geometry.units) - {*_LENGTHS, *_ANGLES}:
+            raise ConfigError(
+                f"data=gflash knows the units {', '.join(_LENGTHS)}, rad and '' (pseudorapidity) of transverse "
+                f"coordinates, and {type(geometry).__name__} has '{min(unknown)}'."
+            )
         self.scales = np.array(
-            [[1.0 if unit == "mm" else radius + layer.depth for unit in geometry.units] for layer in geometry.layers]
+            [[_LENGTHS.get(unit, radius + layer.depth) for unit in geometry.units] for layer in geometry.layers]
         )  # (layers, 2), mm per unit of the transverse coordinates
         if starts or ends:
             self.starts, self.ends = np.array(starts), np.array(ends)
@@ -47,6 +54,12 @@ class Calorimeter:
             raise ConfigError(
                 f"data.starts and data.ends are {layers} depths in radiation lengths, each end after its start."
             )
+
+    def contained(self, energy: float) -> float:
+        """Share of the mean shower's energy, at ``energy`` MeV, that is deposited within the layers."""
+        profile = longitudinal(np.array([energy / 1000]), np.zeros((1, 2)), self.material)
+        first = _CONVERSION if self.photon else 0.0
+        return float(np.sum(profile.fraction(self.ends - first) - profile.fraction(self.starts - first)))
 
     @cached_property
     def steps(self) -> tuple[NDArray[np.float64], NDArray[np.float64], list[slice]]:
@@ -106,7 +119,10 @@ def draw_showers(
     number = np.minimum(spots(energy, calorimeter.resolution), calorimeter.most_spots)
     expected = number * (spread.fraction(after) - spread.fraction(before))
     count = np.where(deposit > 0, np.maximum(np.floor(expected + random.random(deposit.shape)), 1), 0).astype(np.int64)
-    tau = np.clip((before + after) / 2 / profile.maximum, 0, _DEEPEST)
+    # The radial fits count depth in units of the mean profile's centre of gravity over its maximum.
+    mean = longitudinal(energy, np.zeros((n, 2)), material).alpha
+    centre = profile.maximum * profile.alpha / (profile.alpha - 1) * (mean - 1) / mean
+    tau = np.clip((before + after) / 2 / centre, 0, _DEEPEST)
     shape = radial(energy, tau, material)
     per_spot = deposit / np.maximum(count, 1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from enum import Enum
 from typing import Any
@@ -15,6 +16,7 @@ from calozoo_gflash.profile import Material
 from calozoo_gflash.shower import Calorimeter, draw_showers
 
 _BLOCK = 256  # showers that are drawn together, from one random stream
+_CONTAINED = 0.85  # of the energy, below which the layers are hardly a calorimeter
 _KEPT = 2**28  # bytes of the blocks that are kept for being asked for again
 
 
@@ -63,7 +65,7 @@ class GFlash(DataSource):
         high: float = 262144.0,
         particle: Particle = Particle.photon,
         resolution: float = 0.1,
-        spots: int = 2000,
+        spots: int = 5000,
         material: Material = Material(),  # noqa: B008  (never changed)
         starts: tuple[float, ...] = (),
         ends: tuple[float, ...] = (),
@@ -89,6 +91,14 @@ class GFlash(DataSource):
             ends=tuple(ends),
             radius=radius,
         )
+        most = max(energies, default=high)
+        if (share := self.calorimeter.contained(most)) < _CONTAINED:
+            warnings.warn(
+                f"data=gflash: the layers of {type(geometry).__name__} hold {100 * share:.0f} % of a shower of {most:g} MeV. "
+                "Say with data.material what they are made of (data.material.radiation_length above all), or with "
+                "data.starts and data.ends how thick they are.",
+                stacklevel=2,
+            )
 
     def open(self, split: Split) -> Rows:
         """The rows of one split, drawn when they are asked for; splits are independent."""
@@ -97,7 +107,7 @@ class GFlash(DataSource):
     @property
     def fingerprint(self) -> str:
         """What the sample follows from, beside the options."""
-        return "hep-ex/0001020 version 1"
+        return "hep-ex/0001020 version 2"
 
     def draw(self, n: int, random: np.random.Generator) -> Showers:
         """Draw ``n`` showers."""
