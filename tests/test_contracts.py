@@ -11,7 +11,7 @@ import pytest
 from calozoo import registry
 from calozoo.testing import CONTRACTS
 
-SAMPLE = Path(__file__).parents[1] / "plugins" / "calozoo-data" / "tests" / "cells_sample.h5"
+SAMPLE = Path(__file__).parents[1] / "plugins" / "calozoo-atlas" / "tests" / "cells_sample.h5"
 WINDOWS = str(files("calozoo_geant4_photons") / "photons.h5")
 
 #: What a contract has to be told of a component beside its name.
@@ -20,7 +20,7 @@ SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
     ("data", "geant4_photons"): {"geometry": "atlas_barrel"},
     ("data", "hdf5"): {"geometry": "atlas_barrel", "options": {"path": WINDOWS}},
     ("data", "cells"): {"geometry": "atlas_barrel", "options": {"path": str(SAMPLE)}},
-    ("data", "gflash"): {"options": {"n": 300, "spots": 50}},
+    ("data", "gflash"): {"options": {"n": 300, "spots": 50, "material": {"radiation_length": 5.0}}},
     **{
         ("metric", name): {"geometry": "calochallenge_photons"}
         for name in registry.available("metric")
