@@ -168,6 +168,20 @@ def test_a_model_brings_what_suits_it_and_the_user_has_the_last_word() -> None:
     assert len(compose("model=wgan_gp", "conditions=energy").conditions.columns.incident_energy) == 1
 
 
+@pytest.mark.parametrize(
+    ("note", "quick"), [("note_vae", "quick_vae"), ("note_gan", "quick_gan"), ("poster_gan", "quick_poster")]
+)
+def test_quick_experiments_differ_in_optimisation_alone(note: str, quick: str) -> None:
+    one, other = (plain(compose(f"experiment={name}")) for name in (note, quick))
+    assert one.pop("trainer") != other.pop("trainer")
+    if note == "note_vae":  # the weight of the divergence is moved while it trains, and ends at the note's
+        assert one["model"].pop("kl_start") is None
+        for config in (one, other):
+            config["model"].pop("kl_hold")
+        assert other["model"].pop("kl_start") > other["model"]["kl"]
+    assert one == other
+
+
 def test_a_commands_root_sees_its_own_groups_alone() -> None:
     set_up_hydra("evaluate")
     with hydra.initialize(version_base="1.3", config_path=None):
