@@ -28,6 +28,7 @@ COMMANDS = {
     "generate": ("generate", "showers from a trained run: run=FOLDER energy=65536 n=1000 out=FILE.h5"),
     "evaluate": ("evaluate", "score run=FOLDER, or reference=FILE.h5 generated=FILE.h5 geometry=NAME out=FOLDER"),
     "report": ("report", "figures and report.html of run=FOLDER again"),
+    "compare": ("compare", "several runs side by side, from best to worst: calozoo compare RUN RUN ... out=FOLDER"),
     "convert": ("convert", "calozoo data convert data=NAME geometry=NAME out=FILE.h5: any source as a shower file"),
     "inspect": (
         "inspect",
@@ -75,15 +76,8 @@ def _dispatch(arguments: list[str]) -> None:
         command, *arguments = arguments or ["inspect"]
         if command not in ("inspect", "convert"):
             raise ConfigError(unknown("command of calozoo data", command, ["inspect", "convert"]))
-    if command == "inspect" and not _FLAGS & set(arguments):
-        files = [argument for argument in arguments if "=" not in argument and not argument.startswith("-")]
-        if len(files) != 1:
-            raise ConfigError(
-                "Type: calozoo data inspect FILE.h5 [geometry=NAME] [unit=GeV] [data=NAME] [out=PICTURE.png]"
-            )
-        arguments.remove(files[0])
-        quoted = files[0].replace("'", "\\'")
-        arguments.append(f"file='{quoted}'")
+    if command in ("inspect", "compare") and not _FLAGS & set(arguments):
+        arguments = _named(command, arguments)
     if command == "plugins":
         _plugins(arguments)
     elif command not in COMMANDS:
@@ -92,6 +86,22 @@ def _dispatch(arguments: list[str]) -> None:
         _help(command, [argument for argument in arguments if argument not in _FLAGS])
     else:
         _hydra(command, arguments)
+
+
+def _named(command: str, arguments: list[str]) -> list[str]:
+    """Make the paths among the arguments overrides that Hydra reads as they are."""
+    paths = [argument for argument in arguments if "=" not in argument and not argument.startswith("-")]
+    rest = [argument for argument in arguments if argument not in paths]
+    quoted = ["'" + path.replace("'", "\\'") + "'" for path in paths]
+    if command == "inspect" and len(paths) == 1:
+        return [*rest, f"file={quoted[0]}"]
+    if command == "compare" and paths:
+        return [*rest, f"runs=[{','.join(quoted)}]"]
+    raise ConfigError(
+        "Type: calozoo data inspect FILE.h5 [geometry=NAME] [unit=GeV] [data=NAME] [out=PICTURE.png]"
+        if command == "inspect"
+        else "Type: calozoo compare RUN RUN ... [out=FOLDER]"
+    )
 
 
 # ---- Hydra ----------------------------------------------------------------------------------------------------------

@@ -36,7 +36,11 @@ def evaluate(
     halves = reference[order[::2]], reference[order[1::2]]
     scores: dict[str, Any] = {}
     for done, (name, metric) in enumerate(metrics.items(), 1):
-        entry: dict[str, Any] = {"direction": metric.direction.name, "unit": metric.unit}
+        entry: dict[str, Any] = {
+            "direction": metric.direction.name,
+            "unit": metric.unit,
+            "published": {key: dict(sources) for key, sources in metric.published.items()},
+        }
         try:
             if metric.against is Split.test:
                 score, floor = metric.score(reference, generated), halves

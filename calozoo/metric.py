@@ -69,6 +69,11 @@ class Metric(ABC):
     def score(self, reference: Showers, generated: Showers) -> Score:
         """Judge ``generated`` against ``reference``; refuse with a reason what cannot be judged."""
 
+    @property
+    def published(self) -> Mapping[str, Mapping[str, float]]:
+        """Numbers that others published for this metric's values: value's key to source to number; none by default."""
+        return {}
+
     def figures(self, reference: Showers, generated: Mapping[str, Showers]) -> Mapping[str, Figure]:
         """Figures by title that show what the metric judges, one line for each labelled sample; none by default."""
         return {}

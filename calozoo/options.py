@@ -171,3 +171,4 @@ class Root:
     unit: str | None = None
     layout: Layout = Layout.calozoo
     file: str | None = None
+    runs: list[str] = field(default_factory=list)

@@ -32,6 +32,7 @@ GROUPS: Mapping[str, frozenset[str]] = {
     "generate": frozenset({"device"}),
     "evaluate": frozenset({"geometry", "metric"}),
     "report": frozenset(),
+    "compare": frozenset(),
     "inspect": frozenset({"geometry", "data"}),
     "picture": frozenset({"geometry"}),
     "convert": frozenset({"geometry", "data"}),

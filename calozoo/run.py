@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,22 @@ class Run:
                     f"Another process works in {self.folder}; wait for it or choose another folder."
                 ) from cause
             yield
+
+    @property
+    def before(self) -> Run | None:
+        """The last run beside this one that was scored before it and on the same showers, if there is one."""
+        found = []
+        for scores in self.folder.parent.glob("*/scores.json"):
+            other = Run(scores.parent)
+            if other.folder.name == self.folder.name or scores.stat().st_mtime > self.scores.stat().st_mtime:
+                continue
+            with suppress(RunError, KeyError, AttributeError):
+                judged = ("geometry", "data", "evaluation")
+                if all(other.config[key] == self.config[key] for key in judged) and (
+                    other.manifest["data"] == self.manifest["data"]
+                ):
+                    found.append((scores.stat().st_mtime, other))
+        return max(found, key=lambda item: item[0])[1] if found else None
 
     def done(self, stage: str) -> bool:
         """Whether a stage has left its result."""

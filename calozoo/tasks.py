@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import shlex
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from calozoo.hooks import Observers
 from calozoo.metric import Metric
 from calozoo.options import Device, Evaluation, Layout, Split, Trainer
 from calozoo.picking import Picker
+from calozoo.report.leaderboard import print_leaderboard
 from calozoo.report.page import Sample, write_report
 from calozoo.run import STAGES, Run
 from calozoo.shower_file import open_showers
@@ -136,7 +138,7 @@ class Job:
     def _generate(self, run: Run) -> None:
         with run.stage("generate", self.hooks) as facts:
             simulator = Simulator.load(run.checkpoints, self.device)
-            columns = generation.held_out(self._held_out, simulator.columns, self.config.generation.per_energy)
+            columns = generation.held_out(self.held_out, simulator.columns, self.config.generation.per_energy)
             facts["showers"] = generation.generate(
                 simulator,
                 len(columns["incident_energy"]),
@@ -153,8 +155,8 @@ class Job:
             trained_on = any(metric.against is Split.train for metric in self.metrics.values())
             scores = score(
                 self.metrics,
-                self._held_out,
-                self._generated(run),
+                self.held_out,
+                self.generated(run),
                 threshold=threshold,
                 hooks=self.hooks,
                 training=_sample(self._training, self.geometry) if trained_on else None,
@@ -166,18 +168,21 @@ class Job:
             threshold = self.evaluation.threshold
             scores = read_json(run.scores)
             metrics = _metrics(scores.get("config", {}), self.geometry)
-            sample = Sample(self._generated(run).above(scores.get("threshold", threshold)), scores, run)
-            write_report(run.folder, metrics, self._held_out.above(threshold), {self.config.model.name: sample})
+            generated = self.generated(run).above(scores.get("threshold", threshold))
+            sample = Sample(generated, scores, run, before=run.before)
+            write_report(run.folder, metrics, self.held_out.above(threshold), {self.config.model.name: sample})
 
     @property
     def _training(self) -> Rows:
         return chosen_rows(self.source.open(Split.train), self.trainer, self.config.seed)
 
     @property
-    def _held_out(self) -> Showers:
+    def held_out(self) -> Showers:
+        """The showers that the run is judged by."""
         return _sample(self.source.open(self.evaluation.split), self.geometry)
 
-    def _generated(self, run: Run) -> Showers:
+    def generated(self, run: Run) -> Showers:
+        """The showers that a run left."""
         return _sample(open_showers(run.showers, self.geometry), self.geometry)
 
 
@@ -261,6 +266,40 @@ def evaluate(config: DictConfig) -> None:
 def report(config: DictConfig) -> None:
     """``calozoo report``: figures and report.html of a run, made again."""
     _again(config, "report")
+
+
+def compare(config: DictConfig) -> None:
+    """``calozoo compare``: several runs in one report and one table."""
+    runs = [Run.open(folder) for folder in config.runs]
+    first = runs[0]
+    for run in runs:
+        if not run.done("evaluate"):
+            raise RunError(f"{run.folder} has no scores yet. Go on with: calozoo evaluate run={run.folder}")
+        for key in ("geometry", "data", "evaluation"):
+            if run.config[key] != first.config[key]:
+                raise ConfigError(
+                    f"{first.folder} and {run.folder} were judged with another {key}: they cannot be compared."
+                )
+    job = Job(first.config, first.folder)
+    labels = _labels(runs)
+    samples = {}
+    for run in runs:
+        scores = read_json(run.scores)
+        samples[labels[run.folder]] = Sample(job.generated(run).above(scores["threshold"]), scores, run)
+    names = {name: node for sample in samples.values() for name, node in sample.scores.get("config", {}).items()}
+    out = Path(config.out)
+    write_report(out, _metrics(names, job.geometry), job.held_out.above(job.evaluation.threshold), samples)
+    print_leaderboard({label: sample.scores for label, sample in samples.items()})
+    sys.stdout.write(f"report: {out / 'report.html'}\n")
+
+
+def _labels(runs: list[Run]) -> dict[Path, str]:
+    """A name for each run: its model where they differ, else its folder's."""
+    models = [str(run.config.model.name) for run in runs]
+    names = models if len(set(models)) == len(runs) else [run.folder.name for run in runs]
+    if len(set(names)) < len(runs):
+        names = [str(run.folder) for run in runs]
+    return {run.folder: name for run, name in zip(runs, names, strict=True)}
 
 
 def picture(config: DictConfig) -> None:

@@ -82,7 +82,9 @@ def test_the_threshold_counts_in_both_samples() -> None:
 
 def test_what_is_refused_is_said_and_the_others_are_scored() -> None:
     found = scores(never=Never(ToyGeometry()), odd=Odd(ToyGeometry()))["metrics"]
-    assert found["never"] == {"direction": "lower", "unit": "", "values": [], "refused": "Not these."}
+    assert found["never"] == {
+        "direction": "lower", "unit": "", "published": {}, "values": [], "refused": "Not these.",
+    }  # fmt: skip
     assert len(found["odd"]["values"]) == 2
 
 

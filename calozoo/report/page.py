@@ -17,19 +17,24 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from calozoo.errors import DataError, RunError
-from calozoo.files import replacing, write_text
+from calozoo.files import read_json, replacing, write_text
 from calozoo.metric import Direction, Metric
+from calozoo.report import verdict
 from calozoo.run import Run
 from calozoo.showers import Showers
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Generated showers with their scores (what :func:`calozoo.evaluation.evaluate` returns) and, if any, their run."""
+    """Generated showers with their scores (what :func:`calozoo.evaluation.evaluate` returns) and, if any, their run.
+
+    ``before`` is an earlier run that was judged by the same showers, to compare with.
+    """
 
     showers: Showers
     scores: Mapping[str, Any]
     run: Run | None
+    before: Run | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,15 @@ def write_report(
         summaries={name: (inspect.getdoc(type(metric)) or "").partition("\n")[0] for name, metric in metrics.items()},
         directions={direction.name: direction.value for direction in Direction},
         pictures=pictures,
+        summary={label: verdict.summary(sample.scores) for label, sample in samples.items()},
+        verdicts={label: verdict.verdicts(sample.scores) for label, sample in samples.items()},
+        published={label: list(verdict.published(sample.scores)) for label, sample in samples.items()},
+        before={
+            label: (sample.before.folder.name, verdict.verdicts(read_json(sample.before.scores)))
+            for label, sample in samples.items()
+            if sample.before
+        },
+        ranking=verdict.ranking({label: sample.scores for label, sample in samples.items()}),
         runs={label: _facts(sample.run) for label, sample in samples.items() if sample.run},
     )
     write_text(folder / "report.html", html)

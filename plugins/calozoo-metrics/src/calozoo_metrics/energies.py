@@ -27,6 +27,13 @@ def energy_label(energy: float) -> str:
     return f"{value:.3g} {unit}"
 
 
+def is_barrel(geometry: Geometry) -> bool:
+    """Whether a geometry has the layers of the note's barrel, with which its numbers can be compared."""
+    return [(layer.name, layer.cells) for layer in geometry.layers] == [
+        ("presampler", 21), ("front", 168), ("middle", 49), ("back", 28),
+    ]  # fmt: skip
+
+
 @dataclass(frozen=True)
 class EnergyGroup:
     """Showers of one incident energy, or of a bin of energies [``low``, ``high``), in MeV."""
