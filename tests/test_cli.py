@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -364,6 +366,31 @@ def test_a_strangers_run_folder_reads_and_writes_nothing_outside(calozoo: Call, 
 def test_a_single_players_optimizer_can_be_changed(calozoo: Call) -> None:
     outcome = calozoo("model=wgan_gp", "+trainer.players.critics.lr=1e-4", "--cfg", "job")
     assert outcome.status == 0, outcome.err
+
+
+def test_runs_are_compared_side_by_side(calozoo: Call, finished_run: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(finished_run, tmp_path / "it's another (1)"))
+    changed = read(other / "scores.json")
+    changed["metrics"]["ks"]["values"][0]["value"] = 9.0
+    (other / "scores.json").write_text(json.dumps(changed))
+    outcome = calozoo("compare", str(other), str(finished_run), f"out={tmp_path / 'side by side'}")
+    assert outcome.status == 0, outcome.err
+    assert outcome.out.splitlines()[0].split()[:3] == ["metric", "1.", "run"]
+    page = (tmp_path / "side by side" / "report.html").read_text()
+    assert "From best to worst" in page
+    assert "it&#39;s another (1)" in page
+
+
+def test_what_cannot_be_compared_is_refused(calozoo: Call, finished_run: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(finished_run, tmp_path / "other"))
+    config = (other / "config.yaml").read_text()
+    (other / "config.yaml").write_text(config.replace("threshold: 1.0", "threshold: 2.0"))
+    assert "judged with another evaluation" in one_line(calozoo("compare", str(finished_run), str(other)))
+    assert "Type: calozoo compare RUN RUN" in one_line(calozoo("compare"))
+    manifest = read(other / "manifest.json")
+    del manifest["stages"]["evaluate"], manifest["stages"]["report"]
+    (other / "manifest.json").write_text(json.dumps(manifest))
+    assert "has no scores yet. Go on with: calozoo evaluate run=" in one_line(calozoo("compare", str(other)))
 
 
 @pytest.mark.slow

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -106,3 +108,26 @@ def test_other_data_than_the_run_was_begun_with_are_refused(
     assert outcome.status == 1
     assert "The data have changed since" in outcome.err
     assert json.loads((tmp_path / "run" / "manifest.json").read_text()) == before
+
+
+def test_the_run_before_is_the_last_that_was_judged_alike(finished_run: Path) -> None:
+    def copy(name: str, age: int, **replaced: str) -> Path:
+        folder = Path(shutil.copytree(finished_run, finished_run.parent / name))
+        config = (folder / "config.yaml").read_text()
+        for old, new in replaced.items():
+            config = config.replace(old, new)
+        (folder / "config.yaml").write_text(config)
+        stamp = (finished_run / "scores.json").stat().st_mtime - age
+        os.utime(folder / "scores.json", (stamp, stamp))
+        return folder
+
+    assert Run(finished_run).before is None
+    copy("older", 100)
+    copy("later", -100)
+    copy("elsewhere", 5, atlas_barrel="calochallenge_2")
+    wanted = copy("old", 50)
+    (finished_run.parent / "broken").mkdir()
+    (finished_run.parent / "broken" / "scores.json").write_text("")
+    found = Run(finished_run).before
+    assert found is not None
+    assert found.folder == wanted
