@@ -9,9 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from calozoo.metric import Direction
-from calozoo.report.verdict import Scores, ranking, verdicts
-
-_ARROWS = {Direction.lower: "↓", Direction.higher: "↑", Direction.zero: "→0", Direction.one: "→1"}
+from calozoo.report.verdict import ARROWS, Scores, ranking, verdicts
 
 
 def print_leaderboard(scores: Mapping[str, Scores]) -> None:
@@ -36,7 +34,7 @@ def print_leaderboard(scores: Mapping[str, Scores]) -> None:
             cells.append(f"[bold]{text}[/]" if direction.cost(verdict.value) == best else text)
         one = next(iter(here.values()))
         floor = "\N{EN DASH}" if one.floor is None else f"{one.floor:.3g}"
-        table.add_row(f"{escape(name)} {_ARROWS[direction]}", *cells, floor)
+        table.add_row(f"{escape(name)} {ARROWS[direction]}", *cells, floor)
     table.add_section()
     table.add_row("mean place", *(f"{place:.2f}" for _, place in order))
     console.print(table)

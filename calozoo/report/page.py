@@ -78,6 +78,7 @@ def write_report(
         metrics=list(metrics),
         summaries={name: (inspect.getdoc(type(metric)) or "").partition("\n")[0] for name, metric in metrics.items()},
         directions={direction.name: direction.value for direction in Direction},
+        arrows={direction.name: arrow for direction, arrow in verdict.ARROWS.items()},
         pictures=pictures,
         summary={label: verdict.summary(sample.scores) for label, sample in samples.items()},
         verdicts={label: verdict.verdicts(sample.scores) for label, sample in samples.items()},

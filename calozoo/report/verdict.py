@@ -9,6 +9,8 @@ from typing import Any
 from calozoo.metric import Direction
 
 Scores = Mapping[str, Any]  # what scores.json holds
+#: Directions as signs.
+ARROWS = {Direction.lower: "↓", Direction.higher: "↑", Direction.zero: "→0", Direction.one: "→1"}
 
 
 @dataclass(frozen=True)
@@ -105,5 +107,9 @@ def _stands(direction: Direction, value: float, error: float, floor: float | Non
     if cost <= least + 2 * error:
         return True, "as good as held-out showers"
     if direction in (Direction.lower, Direction.zero) and least > 0:
-        return False, f"{cost / least:.2g} times the floor"
-    return False, f"{abs(value - floor):.2g} off the floor"
+        return False, f"{_short(cost / least)} times the floor"
+    return False, f"{_short(abs(value - floor))} off the floor"
+
+
+def _short(number: float) -> str:
+    return f"{number:.0f}" if number >= 100 else f"{number:.2g}"
