@@ -6,9 +6,11 @@ import csv
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
+import torch
 
 from calozoo import h5files
 from calozoo.errors import ConfigError, DataError
@@ -17,6 +19,7 @@ from calozoo.shower_file import write_showers
 from calozoo.showers import INCIDENT_ENERGY, Showers
 from calozoo.simulator import Simulator
 
+_BATCHES, _REPETITIONS, _PATIENCE = (1, 100, 10_000), 10, 2.0  # seconds
 _DISCRETE = 64  # a sample of at most so many different energies is taken as one of discrete energies
 
 
@@ -96,6 +99,28 @@ def _hdf5_columns(path: Path, unit: Unit | None) -> dict[str, Any]:
         columns = {INCIDENT_ENERGY: incident * h5files.unit_of(file, unit, incident).value}
         names = h5files.columns(found, len(incident), beside=("incident_energies",))
         return columns | {name: found[name][:] for name in names}
+
+
+def timing(simulator: Simulator) -> dict[str, float]:
+    """Milliseconds per shower in batches of 1, 100 and 10,000, median of up to ten repetitions.
+
+    From conditions to cell energies in memory, as the CaloChallenge times generators; the batch size is the key.
+    """
+    found = {}
+    for batch in _BATCHES:
+        columns = {
+            name: np.resize(row, batch)
+            for name, row in zip(simulator.columns, simulator.table.cpu().numpy(), strict=True)
+        }
+        random = torch.Generator(simulator.table.device).manual_seed(0)
+        simulator.eval().draw(columns, random)  # what is set up once does not count
+        seconds: list[float] = []
+        while len(seconds) < _REPETITIONS and sum(seconds) < _PATIENCE:
+            begin = perf_counter()
+            simulator.draw(columns, random)
+            seconds.append(perf_counter() - begin)
+        found[str(batch)] = round(1000 * float(np.median(seconds)) / batch, 6)
+    return found
 
 
 def generate(

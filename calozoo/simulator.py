@@ -121,7 +121,6 @@ class Simulator(nn.Module):
         """
         given = self.given(columns, n)
         table = dict(zip(self.columns, self.table.cpu().numpy(), strict=True))
-        device = self.table.device
         self.eval()
         for block, start in enumerate(range(0, n, BLOCK)):
             state = np.random.SeedSequence((seed, block)).generate_state(2, np.uint64)
@@ -130,18 +129,26 @@ class Simulator(nn.Module):
                 name: _padded(given[name][start : start + BLOCK]) if name in given else table[name][drawn]
                 for name in self.columns
             }
-            with torch.inference_mode():
-                condition = self.conditions(full)
-                random = torch.Generator(device).manual_seed(int(state[1] >> np.uint64(1)))
-                values = self.generator.sample(condition, self.generator.latent.draw(BLOCK, random))
-                incident = torch.as_tensor(full[INCIDENT_ENERGY], dtype=torch.float32, device=device)[:, None]
-                cells = self.preprocessor.inverse(values, incident)
-                energies = torch.where(cells < threshold, 0.0, cells).cpu().numpy()  # keeps NaN, for the check below
+            random = torch.Generator(self.table.device).manual_seed(int(state[1] >> np.uint64(1)))
+            energies = self.draw(full, random, threshold=threshold)
             if not np.isfinite(energies).all():
                 raise RunError("The generator gave energies that are not finite; its weights are damaged or diverged.")
             rest = slice(0, min(BLOCK, n - start))
             conditions = {name: self._typed(name, full[name][rest]) for name in self.columns if name != INCIDENT_ENERGY}
             yield Showers(energies[rest], full[INCIDENT_ENERGY][rest], conditions)
+
+    @torch.inference_mode()
+    def draw(
+        self, columns: Mapping[str, Any], random: torch.Generator, *, threshold: float = 0.0
+    ) -> np.ndarray[Any, Any]:
+        """Cell energies (n, cells), MeV, of one batch under the n rows of all ``columns``."""
+        condition = self.conditions(columns)
+        values = self.generator.sample(condition, self.generator.latent.draw(len(condition), random))
+        incident = torch.as_tensor(columns[INCIDENT_ENERGY], dtype=torch.float32, device=self.table.device)[:, None]
+        cells = self.preprocessor.inverse(values, incident)
+        # Not a product with a mask, which would hide what is not a number.
+        energies: np.ndarray[Any, Any] = torch.where(cells < threshold, 0.0, cells).cpu().numpy()
+        return energies
 
     def _typed(self, name: str, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         categorical = any(column.name == name and column.categories for column in self.geometry.columns)

@@ -148,6 +148,7 @@ class Job:
                 seed=self.config.seed,
                 threshold=self.config.generation.threshold,
             )
+            facts |= {"milliseconds_per_shower": generation.timing(simulator)} | self._where
 
     def _evaluate(self, run: Run) -> None:
         with run.stage("evaluate", self.hooks):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from calozoo.errors import ConfigError, DataError
-from calozoo.generation import from_options, generate, held_out
+from calozoo.generation import from_options, generate, held_out, timing
 from calozoo.h5files import Unit
 from calozoo.hooks import Observers, hookimpl
 from calozoo.shower_file import open_showers
@@ -145,3 +145,17 @@ def test_showers_are_streamed_into_a_file(barrel: Any, tmp_path: Path) -> None:
     direct = Showers.concatenate(simulator.generate(1500, {"incident_energy": 4096.0}, seed=5, threshold=1.0))
     assert np.array_equal(written.energies, direct.energies)
     assert set(written.conditions) == set(direct.conditions)
+
+
+def test_times_are_per_shower_in_three_batch_sizes(barrel: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulator = make_simulator("vae", toy_showers(50, geometry=barrel))
+    sizes = []
+    draw = type(simulator).draw
+    monkeypatch.setattr(
+        type(simulator), "draw", lambda self, c, r: sizes.append(len(c["incident_energy"])) or draw(self, c, r)
+    )
+    found = timing(simulator)
+    assert list(found) == ["1", "100", "10000"]
+    assert all(time > 0 for time in found.values())
+    assert found["10000"] < found["1"]
+    assert set(sizes) == {1, 100, 10_000}
