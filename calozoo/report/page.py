@@ -102,6 +102,7 @@ def _save(folder: Path, stem: str, title: str, figure: Figure) -> Picture:
             figure.savefig(
                 temporary, format=suffix, dpi=130, metadata={"CreationDate": None} if suffix == "pdf" else None
             )
+        figure.set_layout_engine("none")  # the layout is found, and finding it takes as long as drawing
     return Picture(title, stem, base64.b64encode((folder / f"{stem}.png").read_bytes()).decode())
 
 
