@@ -23,6 +23,7 @@ class Direction(Enum):
     higher = "higher is better"
     zero = "nearest 0 is best"
     one = "nearest 1 is best"
+    half = "nearest 0.5 is best"
 
     def cost(self, value: float) -> float:
         """How far ``value`` is from the best: of two, the smaller cost is better.
@@ -30,7 +31,9 @@ class Direction(Enum):
         >>> Direction.higher.cost(0.9) < Direction.higher.cost(0.8), Direction.one.cost(0.8)
         (True, 0.19999999999999996)
         """
-        return {"lower": value, "higher": -value, "zero": abs(value), "one": abs(value - 1)}[self.name]
+        return {"lower": value, "higher": -value, "zero": abs(value), "one": abs(value - 1), "half": abs(value - 0.5)}[
+            self.name
+        ]
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ class Value:
     key: str  # parts separated by '/', the general one first: "layer/front/65536"
     value: float
     error: float | None = None  # one standard deviation
-    floor: float | None = None  # what the reference scores against itself
+    floor: float | None = None  # what other showers of the simulation score
+    floor_error: float | None = None  # one standard deviation
 
 
 @dataclass(frozen=True)

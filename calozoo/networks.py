@@ -28,7 +28,7 @@ def activation(kind: Activation, slope: float = 0.3) -> nn.Module:
             return nn.PReLU()
 
 
-def initialise(tensor: Tensor, kind: Initialiser, fan_in: int, fan_out: int) -> None:
+def initialise(tensor: Tensor, kind: Initialiser, fan_in: float, fan_out: float) -> None:
     """Fill a weight or bias in place, with the scales that the Keras initialiser of that name has by default."""
     with torch.no_grad():
         match kind:
@@ -76,7 +76,8 @@ class MLP(nn.Module):
         self.activations = nn.ModuleList(activations(width) for width in sizes[1:-1])
         for linear, fan_in, fan_out in zip(self.linears, sizes, sizes[1:], strict=False):
             initialise(cast(Tensor, linear.weight), kernel, fan_in, fan_out)
-            initialise(cast(Tensor, linear.bias), bias, fan_in, fan_out)
+            # Keras takes the root of a vector's length for both of its fans.
+            initialise(cast(Tensor, linear.bias), bias, math.sqrt(fan_out), math.sqrt(fan_out))
 
     @property
     def last(self) -> nn.Linear:

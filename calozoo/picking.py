@@ -32,10 +32,13 @@ class Picker:
             ) from cause
 
     def score(self, simulator: Simulator) -> float:
-        """The metric's overall value."""
+        """The metric's overall value; NaN where the showers do not define it, as early ones may not."""
         given = {name: values for name, values in self.validation.columns.items() if name in simulator.columns}
         blocks = simulator.generate(len(self.validation), given, seed=self.seed, threshold=self.threshold)
-        return self.metric.score(self.validation, Showers.concatenate(blocks)).values[0].value
+        try:
+            return self.metric.score(self.validation, Showers.concatenate(blocks)).values[0].value
+        except DataError:
+            return math.nan
 
     def cost(self, score: float) -> float:
         """How bad a score is; what is not finite is worst."""

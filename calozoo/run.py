@@ -105,7 +105,7 @@ class Run:
 
     @property
     def before(self) -> Run | None:
-        """The last run beside this one that was scored before it and on the same showers, if there is one."""
+        """The last run of this model beside this one that was judged before it by the same showers, if there is one."""
         found = []
         for scores in self.folder.parent.glob("*/scores.json"):
             other = Run(scores.parent)
@@ -113,8 +113,10 @@ class Run:
                 continue
             with suppress(RunError, KeyError, AttributeError):
                 judged = ("geometry", "data", "evaluation")
-                if all(other.config[key] == self.config[key] for key in judged) and (
-                    other.manifest["data"] == self.manifest["data"]
+                same = all(other.config[key] == self.config[key] for key in judged)
+                if same and (other.config.model.name, other.manifest["data"]) == (
+                    self.config.model.name,
+                    self.manifest["data"],
                 ):
                     found.append((scores.stat().st_mtime, other))
         return max(found, key=lambda item: item[0])[1] if found else None

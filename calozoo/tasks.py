@@ -66,7 +66,8 @@ class Job:
     def carry_out(self, stages: tuple[str, ...]) -> None:
         """Do those of ``stages`` that have not left their result yet."""
         training = self._training
-        self.picker = self._picker()
+        if not ((self.folder / "manifest.json").exists() and Run(self.folder).done("train")):
+            self.picker = self._picker()
         for rows in (training, self.source.open(self.evaluation.split)):
             self.simulator.conditions(rows.rows(slice(0, 1)).columns)  # refuses data without the columns it needs
         run = Run.create(self.folder, self.config)
@@ -153,23 +154,23 @@ class Job:
     def _evaluate(self, run: Run) -> None:
         with run.stage("evaluate", self.hooks):
             threshold = self.evaluation.threshold
-            trained_on = any(metric.against is Split.train for metric in self.metrics.values())
             scores = score(
                 self.metrics,
                 self.held_out,
                 self.generated(run),
                 threshold=threshold,
                 hooks=self.hooks,
-                training=_sample(self._training, self.geometry) if trained_on else None,
+                training=_sample(self._training, self.geometry),
+                others=_sample(self.source.open(Split.train), self.geometry),
             )
             write_json(run.scores, {**scores, "config": plain(self.config.metric)})
 
     def _report(self, run: Run) -> None:
         with run.stage("report", self.hooks):
-            threshold = self.evaluation.threshold
             scores = read_json(run.scores)
+            threshold = scores["threshold"]
             metrics = _metrics(scores.get("config", {}), self.geometry)
-            generated = self.generated(run).above(scores.get("threshold", threshold))
+            generated = self.generated(run).above(threshold)
             sample = Sample(generated, scores, run, before=run.before)
             write_report(run.folder, metrics, self.held_out.above(threshold), {self.config.model.name: sample})
 
@@ -281,15 +282,26 @@ def compare(config: DictConfig) -> None:
                 raise ConfigError(
                     f"{first.folder} and {run.folder} were judged with another {key}: they cannot be compared."
                 )
+        if run.manifest["data"] != first.manifest["data"]:
+            raise ConfigError(f"{first.folder} and {run.folder} were judged by other showers: they cannot be compared.")
+    scores = {run.folder: read_json(run.scores) for run in runs}
+    threshold = scores[first.folder]["threshold"]
+    names: dict[str, Any] = {}
+    for folder, found in scores.items():
+        if found["threshold"] != threshold:
+            raise ConfigError(
+                f"{first.folder} and {folder} were scored with another threshold: they cannot be compared."
+            )
+        for name, node in found.get("config", {}).items():
+            if names.setdefault(name, node) != node:
+                raise ConfigError(f"{folder} has scores of the metric '{name}' with other options: score it again.")
     job = Job(first.config, first.folder)
     labels = _labels(runs)
     samples = {}
     for run in runs:
-        scores = read_json(run.scores)
-        samples[labels[run.folder]] = Sample(job.generated(run).above(scores["threshold"]), scores, run)
-    names = {name: node for sample in samples.values() for name, node in sample.scores.get("config", {}).items()}
+        samples[labels[run.folder]] = Sample(job.generated(run).above(threshold), scores[run.folder], run)
     out = Path(config.out)
-    write_report(out, _metrics(names, job.geometry), job.held_out.above(job.evaluation.threshold), samples)
+    write_report(out, _metrics(names, job.geometry), job.held_out.above(threshold), samples)
     print_leaderboard({label: sample.scores for label, sample in samples.items()})
     sys.stdout.write(f"report: {out / 'report.html'}\n")
 

@@ -47,7 +47,7 @@ class Training:
     showers: int
     parameters: dict[str, int]  # trainable parameters by player
     picked: int | None  # the step whose weights were picked; None: the last
-    scores: list[tuple[int, float]]  # step and score of those that could be picked
+    scores: list[tuple[int, float | None]]  # step and score of those that could be picked
 
 
 class Sampler:
@@ -143,7 +143,7 @@ def optimizer(parameters: Any, options: Optimizer) -> torch.optim.Optimizer:
         case OptimizerName.adagrad:
             return torch.optim.Adagrad(parameters, **common)
         case OptimizerName.adadelta:
-            return torch.optim.Adadelta(parameters, **common)
+            return torch.optim.Adadelta(parameters, **common, rho=0.95)  # Keras's
 
 
 def own(options: Trainer, player: str) -> Optimizer:
@@ -317,7 +317,8 @@ def train(
         put(best)
         picked = min(scores, key=lambda entry: (picker.cost(entry[1]), -entry[0]))[0]
     counts = {player.name: sum(p.numel() for p in player.parameters) for player in players}
-    return Training(steps, steps / per_epoch, len(rows), counts, picked, scores)
+    finite = [(at, score if math.isfinite(score) else None) for at, score in scores]
+    return Training(steps, steps / per_epoch, len(rows), counts, picked, finite)
 
 
 @contextmanager
@@ -378,17 +379,19 @@ def _means(sums: Mapping[tuple[str, str], Tensor], counted: int, step: int) -> d
 
 def chosen_rows(rows: Rows, options: Trainer, seed: int) -> Rows:
     """The rows that are trained on: those of ``options.energies``, and the ``options.fraction`` of them."""
-    if not options.energies and options.fraction >= 1:
-        return rows
     if not 0 < options.fraction <= 1:
         raise ConfigError(f"trainer.fraction must lie in (0, 1], not {options.fraction}.")
+    if not options.energies and options.fraction == 1:
+        return rows
     index = np.arange(len(rows))
     if options.energies:
         starts = range(0, len(rows), 8192)
         incident = np.concatenate([rows.rows(slice(s, min(s + 8192, len(rows)))).incident_energies for s in starts])
-        wanted = np.isclose(incident[:, None], np.array(options.energies)[None], rtol=1e-3).any(axis=1)
-        index = index[wanted]
-        if not len(index):
-            raise ConfigError(f"No training shower has one of trainer.energies={options.energies} (MeV).")
+        wanted = np.isclose(incident[:, None], np.array(options.energies)[None], rtol=1e-3)
+        if absent := np.array(options.energies)[~wanted.any(axis=0)].tolist():
+            raise ConfigError(
+                f"No training shower has an incident energy of {', '.join(f'{e:g}' for e in absent)} MeV."
+            )
+        index = index[wanted.any(axis=1)]
     index = np.random.default_rng(seed).permutation(index)[: max(1, round(len(index) * options.fraction))]
     return Part(rows, np.sort(index))

@@ -57,6 +57,12 @@ def test_initialisers_have_their_spread(kind: Initialiser, std: float) -> None:
     assert tensor.mean().item() == pytest.approx(1.0 if kind is Initialiser.ones else 0.0, abs=1e-3)
 
 
+def test_biases_start_with_the_spread_that_keras_gives_vectors() -> None:
+    torch.manual_seed(0)
+    bias = networks.MLP([3, 10_000, 1], lambda _: torch.nn.ReLU(), bias=Initialiser.glorot_normal).linears[0].bias
+    assert bias.std().item() == pytest.approx(10_000**-0.25 * 0.8796, rel=0.03)
+
+
 def test_energy_standard_is_exact_at_the_energies_it_saw_and_between_them() -> None:
     random = torch.Generator().manual_seed(0)
     incident = torch.tensor([1024.0 * 2**k for k in range(9)]).repeat_interleave(2000)[:, None]

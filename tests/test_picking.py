@@ -58,6 +58,19 @@ def test_scores_are_those_of_showers_under_the_same_conditions(picker: Picker, s
     assert picker.score(simulator) == picker.score(simulator)
 
 
+def test_showers_that_a_metric_refuses_are_the_worst(barrel: Any, showers: Showers) -> None:
+    class Refusing(Total):
+        def score(self, reference: Showers, generated: Showers) -> Score:
+            if generated is not reference:
+                raise DataError("There is no resolution.")
+            return Score((Value("overall", 0.0),))
+
+    picker = Picker(Refusing(barrel), showers[:40], threshold=0.0, seed=3)
+    score = picker.score(make_simulator("wgan_gp", showers))
+    assert math.isnan(score)
+    assert picker.cost(score) == math.inf
+
+
 def test_costs(picker: Picker) -> None:
     assert picker.cost(-2.0) == 2
     assert picker.cost(math.nan) == math.inf

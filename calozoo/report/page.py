@@ -142,7 +142,7 @@ def _scores(manifest: Mapping[str, Any]) -> dict[str, Figure]:
         return {}
     figure = Figure(figsize=(6.5, 3.6), layout="constrained")
     axes = figure.add_subplot(xlabel="step", ylabel="score on validation showers")
-    axes.plot(*zip(*trained["scores"], strict=True), marker=".", lw=1)
+    axes.plot(*zip(*[pair for pair in trained["scores"] if pair[1] is not None], strict=True), marker=".", lw=1)
     axes.axvline(trained["picked"], ls=":", lw=1, color="0.5")
     axes.annotate("picked", (trained["picked"], 1), xycoords=("data", "axes fraction"), fontsize="small", va="top")
     return {"Scores that weights were picked by": figure}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from calozoo.metric import Direction
 
 Scores = Mapping[str, Any]  # what scores.json holds
 #: Directions as signs.
-ARROWS = {Direction.lower: "↓", Direction.higher: "↑", Direction.zero: "→0", Direction.one: "→1"}
+ARROWS = {Direction.lower: "↓", Direction.higher: "↑", Direction.zero: "→0", Direction.one: "→1", Direction.half: "→½"}
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,9 @@ class Verdict:
     value: float
     error: float | None
     floor: float | None
+    floor_error: float | None
     unit: str
-    good: bool | None  # as good as held-out showers of the simulation; None where there is no floor
+    good: bool | None  # no worse than other showers of the simulation; None where there is no floor
     text: str
 
 
@@ -45,9 +47,9 @@ def verdicts(scores: Scores) -> dict[str, Verdict]:
         overall = entry["values"][0] if entry["values"] else None
         if overall is None or overall["value"] is None:
             continue
-        value, error, floor = (overall[key] for key in ("value", "error", "floor"))
-        good, text = _stands(Direction[entry["direction"]], value, error or 0.0, floor)
-        found[name] = Verdict(name, value, error, floor, entry["unit"], good, text)
+        value, error, floor, floor_error = (overall.get(key) for key in ("value", "error", "floor", "floor_error"))
+        good, text = _stands(Direction[entry["direction"]], value, math.hypot(error or 0.0, floor_error or 0.0), floor)
+        found[name] = Verdict(name, value, error, floor, floor_error, entry["unit"], good, text)
     return found
 
 
@@ -56,12 +58,12 @@ def summary(scores: Scores) -> str:
 
     >>> entry = {"direction": "lower", "unit": "", "values": [{"value": 0.1, "error": 0.01, "floor": 0.05}]}
     >>> summary({"metrics": {"one": entry}})
-    'Of 1 metrics with a floor, 0 cannot tell these showers from held-out ones. Farthest off: one, 2 times the floor.'
+    'Of 1 metrics with a floor, 0 find no difference from the simulation. Farthest off: one, 2 times the floor.'
     """
     judged = [verdict for verdict in verdicts(scores).values() if verdict.good is not None]
     if not judged:
         return "No metric has a floor to be judged by."
-    text = f"Of {len(judged)} metrics with a floor, {sum(bool(v.good) for v in judged)} cannot tell these showers from held-out ones."
+    text = f"Of {len(judged)} metrics with a floor, {sum(bool(v.good) for v in judged)} find no difference from the simulation."
     bad = [verdict for verdict in judged if not verdict.good]
     if not bad:
         return text
@@ -89,6 +91,8 @@ def ranking(scores: Mapping[str, Scores]) -> list[tuple[str, float]]:
     """Labels from best to worst with their mean place among the metrics that all of them have a number of."""
     found = {label: verdicts(each) for label, each in scores.items()}
     common = [name for name in next(iter(found.values()), {}) if all(name in each for each in found.values())]
+    if not common:
+        return [(label, math.nan) for label in found]
     places = dict.fromkeys(found, 0.0)
     for name in common:
         direction = Direction[next(iter(scores.values()))["metrics"][name]["direction"]]
@@ -96,16 +100,16 @@ def ranking(scores: Mapping[str, Scores]) -> list[tuple[str, float]]:
         for label, cost in costs.items():
             better, same = sum(c < cost for c in costs.values()), sum(c == cost for c in costs.values())
             places[label] += better + (same + 1) / 2
-    return sorted(((label, place / max(len(common), 1)) for label, place in places.items()), key=lambda item: item[1])
+    return sorted(((label, place / len(common)) for label, place in places.items()), key=lambda item: item[1])
 
 
 def _stands(direction: Direction, value: float, error: float, floor: float | None) -> tuple[bool | None, str]:
-    """Whether a value is as good as its floor within two standard deviations, and a few words."""
+    """Whether a value is as good as its floor within two standard deviations of their difference, and a few words."""
     if floor is None:
         return None, "no floor"
     cost, least = direction.cost(value), direction.cost(floor)
     if cost <= least + 2 * error:
-        return True, "as good as held-out showers"
+        return True, "as the simulation"
     if direction in (Direction.lower, Direction.zero) and least > 0:
         return False, f"{_short(cost / least)} times the floor"
     return False, f"{_short(abs(value - floor))} off the floor"

@@ -97,7 +97,7 @@ def test_widths_and_parameters_of_the_note() -> None:
     sizes = [inputs + condition, 200, 150, 100, 50, 20], [10 + condition, 50, 100, 150, 200, inputs]
     expected = sum(a * b + b for chain in sizes for a, b in itertools.pairwise(chain))
     assert sum(p.numel() for p in model.parameters()) == expected
-    assert model.layer_weights == pytest.approx((0.245,) * 3)
+    assert model.layer_weights == pytest.approx((0.98 / 3,) * 3)
 
 
 def test_four_layers_have_the_weights_of_the_note() -> None:
@@ -127,6 +127,6 @@ def test_initialisers_of_table_1_act_on_weights_and_biases(initialiser: Initiali
 
 def test_senseless_weights_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"model\.kl"):
-        make(kl=0.0)
+        make(kl=0.0, kl_start=0.02)
     with pytest.raises(ConfigError, match="kl_hold"):
         make(kl_hold=1.0)

@@ -52,7 +52,7 @@ class Classifier(ChallengeMetric):
     drawn as the smaller one has. The official AUCs stand beside their ``rank`` among the published ones.
     """
 
-    direction = Direction.lower
+    direction = Direction.half
 
     def __init__(
         self,

@@ -63,7 +63,7 @@ class Vae(Generator):
         reduction: Reduction = Reduction.sum,
         reconstruction: float = 1.0,
         kl: float = 1e-4,
-        kl_start: float | None = 0.02,
+        kl_start: float | None = None,
         kl_hold: float = 0.8,
         total: float = 1e-2,
         layers: tuple[float, ...] = (),
@@ -139,7 +139,7 @@ class Vae(Generator):
 def _layer_weights(weights: tuple[float, ...], layers: int) -> tuple[float, ...]:
     note = (8e-2, 6e-1, 2e-1, 1e-1)
     if not weights:
-        return note if layers == len(note) else (sum(note) / len(note),) * layers
+        return note if layers == len(note) else (sum(note) / layers,) * layers
     if len(weights) != layers:
         raise ConfigError(f"model.layers gives {len(weights)} weights, and the geometry has {layers} layers.")
     return tuple(weights)

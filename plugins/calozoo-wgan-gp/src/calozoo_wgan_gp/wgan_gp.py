@@ -61,8 +61,9 @@ class WganGp(Adversarial):
                 self.network.last.bias.copy_(invert(self.output, batch.values.mean(dim=0), self.space.range))
 
     def regularise(self, values: Tensor, condition: Tensor) -> Mapping[str, Tensor]:
-        """The L1 activity regulariser."""
-        return {"l1": self.l1 * values.abs().sum(dim=1).mean()} if self.l1 else {}
+        """The L1 activity regulariser, on how far the values lie above the lowest."""
+        low = self.space.range[0] or 0.0
+        return {"l1": self.l1 * (values - low).abs().sum(dim=1).mean()} if self.l1 else {}
 
     def sample(self, condition: Tensor, latent: Tensor) -> Tensor:
         """Values (n, features)."""

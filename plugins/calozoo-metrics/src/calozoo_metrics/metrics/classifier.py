@@ -29,7 +29,7 @@ class Classifier(Metric):
     (1982) 29) and the spread of the seeds.
     """
 
-    direction = Direction.lower
+    direction = Direction.half
 
     def __init__(
         self,
