@@ -30,7 +30,6 @@ from calozoo.simulator import Simulator
 
 _IN_MEMORY = 2 << 30  # bytes of preprocessed showers that are kept as tensors; larger samples are streamed
 _CHUNK = 256  # neighbouring rows that a streamed sample reads together
-_START = 20_000  # showers, drawn evenly, that models and critics are initialised from
 _REMEDY = "A smaller trainer.optimizer.lr or trainer.clip=1 usually helps."
 _POOL = 256  # chunks that are shuffled together
 
@@ -177,7 +176,7 @@ def train(
     device = simulator.table.device
     sampler = Sampler(simulator, rows, options.batch_size, seed)
     torch.manual_seed(seed)
-    start = sampler.encode(everything(some(rows, _START)))
+    start = sampler.encode(everything(some(rows, simulator.generator.start)))
     simulator.generator.initialise(start)
     for critic in critics.values():
         critic.initialise(start)

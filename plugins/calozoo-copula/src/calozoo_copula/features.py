@@ -1,0 +1,141 @@
+"""``critic=features`` and ``critic=moments``: judge what tells showers apart, in the particle's frame."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from calozoo import Activation, Batch, Critic, Sides, Space, networks
+from calozoo_copula import smooth
+from calozoo_copula.frame import Frame, Impact
+
+_LEVELS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # MeV
+_LEADING = 7
+_FAR = 4.0  # standard deviations, beyond which features grow like a logarithm
+
+
+class Features(nn.Module):
+    """Observables of turned showers, less their mean under the condition and over their width at the energy.
+
+    ln(1 + E / MeV) of the cells, of the layers, of the rows and columns of layers that are grids, and of each layer's
+    leading cells; the layers' shares; their mean and width along both axes; how few cells hold the energy; how many
+    cells are above some energies, smoothly; the total, standardised as ``critic=energy`` does. Source: ours.
+    """
+
+    members: Tensor
+    positions: Tensor
+    lines: Tensor
+    means: Tensor
+    widths: Tensor
+
+    def __init__(self, space: Space) -> None:
+        super().__init__()
+        self.space, self.frame = space, Frame(space)
+        layers, cells = len(space.geometry.layers), space.geometry.cells
+        members, positions, lines = torch.zeros(cells, layers), torch.zeros(cells, 2, layers), []
+        for k, (layer, where) in enumerate(zip(space.geometry.layers, space.geometry.slices, strict=True)):
+            members[where, k] = 1.0
+            for axis, values in enumerate((layer.x, layer.y)):
+                scale = max(float(layer.size[:, axis].mean()), 1e-9)  # in cells
+                places = torch.as_tensor(values / scale, dtype=torch.float32)
+                positions[where, axis, k] = places
+                different, index = torch.unique((places * 1000).round(), return_inverse=True)
+                if 1 < len(different) <= layer.cells // 2:
+                    line = torch.zeros(cells, len(different))
+                    line[where] = nn.functional.one_hot(index).float()
+                    lines.append(line)
+        self.leading = [min(_LEADING, layer.cells // 4) for layer in space.geometry.layers]
+        self.register_buffer("members", members, persistent=False)
+        self.register_buffer("positions", torch.cat([positions, positions.square()], dim=1).flatten(1), persistent=False)
+        self.register_buffer("lines", torch.cat(lines, dim=1) if lines else torch.zeros(cells, 0), persistent=False)
+        self.size = 1 + cells + layers * (7 + len(_LEVELS)) + self.lines.shape[1] + sum(self.leading)
+        self.register_buffer("means", torch.zeros(3 * self.frame.size, self.size - 1))
+        self.register_buffer("widths", torch.zeros(smooth.DEGREE + 1, self.size - 1))
+        self.response = networks.EnergyStandard(1)
+
+    @torch.no_grad()
+    def fit(self, batch: Batch) -> None:
+        """Learn means and widths from training showers."""
+        self.frame.fit(batch)
+        impact = self.frame(batch.condition)
+        raw = torch.cat([self._raw(v, impact[r]) for v, r in _parts(batch.values)])
+        total = self.space.fractions(batch.values, batch.condition).sum(dim=1, keepdim=True)
+        self.response.fit(total, impact.incident)
+        self.means = smooth.fit_ridge(impact.basis, raw, 1.0)
+        squares = (raw - impact.basis @ self.means).square()
+        rows = smooth.groups(impact.incident)
+        variances = torch.stack([squares[group].mean(dim=0) for group in rows])
+        variances = torch.maximum(variances, 0.03 * variances.mean(dim=0) + 1e-9)
+        u = torch.stack([impact.u[group].mean() for group in rows])
+        counts = torch.tensor([float(len(group)) for group in rows])[:, None].expand_as(variances)
+        self.widths = smooth.fit_energies(u, 0.5 * variances.log(), counts)
+
+    def forward(self, values: Tensor, condition: Tensor) -> Tensor:
+        """Standardised features (n, size), those far off drawn in; the first is that of the total energy."""
+        impact = self.frame(condition)
+        standard = (self._raw(values, impact) - impact.basis @ self.means) * (-(impact.smooth @ self.widths)).exp()
+        total = self.space.fractions(values, condition).sum(dim=1, keepdim=True)
+        return _FAR * torch.asinh(torch.cat([self.response(total, impact.incident), standard], dim=1) / _FAR)
+
+    def _raw(self, values: Tensor, impact: Impact) -> Tensor:
+        cells = self.frame.turn(self.space.preprocessor.inverse(values, impact.incident), impact)
+        sums, squares = cells @ self.members, cells.square()
+        least = sums + 0.1  # MeV
+        moments = (cells @ self.positions).unflatten(1, (4, -1)) / least[:, None]
+        mean, spread = moments[:, :2], moments[:, 2:]
+        width = ((spread - mean.square()).clamp(min=0) + 1e-2).sqrt()
+        counts = [(squares / (squares + level**2)) @ self.members for level in _LEVELS]
+        logs = cells.log1p()
+        leading = [logs[:, s].topk(k, dim=1).values for s, k in zip(self.space.geometry.slices, self.leading, strict=True)]
+        parts = [logs, sums.log1p(), sums / impact.incident, mean.flatten(1), width.flatten(1)]
+        parts += [(squares @ self.members) / least.square(), (cells @ self.lines).log1p(), *counts, *leading]
+        return torch.cat(parts, dim=1)
+
+
+def _parts(values: Tensor, rows: int = 8192) -> list[tuple[Tensor, slice]]:
+    return [(values[k : k + rows], slice(k, k + rows)) for k in range(0, len(values), rows)]
+
+
+class FeatureCritic(Critic):
+    """A multilayer perceptron that sees standardised observables of a shower; see :class:`Features`.
+
+    Args (options):
+        hidden: widths of the hidden layers.
+        activation: of the hidden layers.
+        slope: of LeakyReLU.
+        penalty: weight of the gradient penalty.
+        sides: one- or two-sided penalty.
+        weight: of this critic in the generator's loss.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        hidden: tuple[int, ...] = (256, 256, 256),
+        activation: Activation = Activation.leaky_relu,
+        slope: float = 0.2,
+        penalty: float = 10.0,
+        sides: Sides = Sides.two,
+        weight: float = 1.0,
+    ) -> None:
+        super().__init__(space, penalty=penalty, sides=sides, weight=weight)
+        self.features = Features(space)
+        sizes = [self.features.size + space.condition_size, *hidden, 1]
+        self.network = networks.MLP(sizes, lambda width: networks.activation(activation, slope))
+
+    def initialise(self, batch: Batch) -> None:
+        """Learn the features' means and widths."""
+        self.features.fit(batch)
+
+    def view(self, values: Tensor, condition: Tensor) -> Tensor:
+        """The features, (n, m)."""
+        return self.features(values, condition)  # type: ignore[no-any-return]
+
+    def judge(self, view: Tensor, condition: Tensor) -> Tensor:
+        """Score (n, 1)."""
+        return self.network(torch.cat([view, condition], dim=1))  # type: ignore[no-any-return]
+
+    def gradient(self, view: Tensor, condition: Tensor) -> Tensor:
+        """Derivative of the score with respect to the view, written out."""
+        return self.network.gradient(torch.cat([view, condition], dim=1), view.shape[1])
