@@ -32,7 +32,7 @@ class CopulaGan(Adversarial):
     """
 
     default_conditions: ClassVar[str] = "poster"
-    default_critics: ClassVar[tuple[str, ...]] = ("features", "moments", "energy")
+    default_critics: ClassVar[tuple[str, ...]] = ("features", "energy")
     default_trainer: ClassVar[str] = "quick_copula"
     start: ClassVar[int] = 100_000
 

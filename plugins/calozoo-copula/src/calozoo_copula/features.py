@@ -1,4 +1,4 @@
-"""``critic=features`` and ``critic=moments``: judge what tells showers apart, in the particle's frame."""
+"""``critic=features``: judges observables of showers, in the particle's frame."""
 
 from __future__ import annotations
 
@@ -75,7 +75,8 @@ class Features(nn.Module):
         impact = self.frame(condition)
         standard = (self._raw(values, impact) - impact.basis @ self.means) * (-(impact.smooth @ self.widths)).exp()
         total = self.space.fractions(values, condition).sum(dim=1, keepdim=True)
-        return _FAR * torch.asinh(torch.cat([self.response(total, impact.incident), standard], dim=1) / _FAR)
+        features = torch.cat([self.response(total, impact.incident), standard], dim=1)
+        return features.sign() * (features.abs() / _FAR).log1p() * _FAR
 
     def _raw(self, values: Tensor, impact: Impact) -> Tensor:
         cells = self.frame.turn(self.space.preprocessor.inverse(values, impact.incident), impact)
@@ -97,16 +98,27 @@ def _parts(values: Tensor, rows: int = 8192) -> list[tuple[Tensor, slice]]:
 
 
 class FeatureCritic(Critic):
-    """A multilayer perceptron that sees standardised observables of a shower; see :class:`Features`.
+    r"""A multilayer perceptron that sees standardised observables of a shower, and a linear part that holds means.
+
+    The linear part scores the features f of :class:`Features`, and f^2 / 2, at several incident energies. Its penalty is
+    half the square of its weights w instead of one on slopes, so that each becomes the difference between a mean of generated
+    showers and that of the simulation, averaged over many batches: a pull in proportion to what is wrong, which a
+    critic whose slope is held at 1 does not give.
 
     Args (options):
         hidden: widths of the hidden layers.
         activation: of the hidden layers.
         slope: of LeakyReLU.
+        moments: weight of the linear part; 0 leaves it out.
+        nodes: incident energies, even in their logarithm, at which means are compared.
+        derived: weight in the linear part of observables other than cells.
+        total: weight in the linear part of the total energy.
         penalty: weight of the gradient penalty.
         sides: one- or two-sided penalty.
         weight: of this critic in the generator's loss.
     """
+
+    factors: Tensor
 
     def __init__(
         self,
@@ -115,14 +127,23 @@ class FeatureCritic(Critic):
         hidden: tuple[int, ...] = (256, 256, 256),
         activation: Activation = Activation.leaky_relu,
         slope: float = 0.2,
+        moments: float = 1.0,
+        nodes: int = 9,
+        derived: float = 3.0,
+        total: float = 10.0,
         penalty: float = 10.0,
         sides: Sides = Sides.two,
         weight: float = 1.0,
     ) -> None:
         super().__init__(space, penalty=penalty, sides=sides, weight=weight)
-        self.features = Features(space)
+        self.features, self.moments, self.nodes = Features(space), moments, nodes
         sizes = [self.features.size + space.condition_size, *hidden, 1]
         self.network = networks.MLP(sizes, lambda width: networks.activation(activation, slope))
+        factors = torch.full((self.features.size,), derived)
+        factors[0], factors[1 : 1 + space.geometry.cells] = total, 1.0
+        self.register_buffer("factors", factors.sqrt(), persistent=False)
+        # (nodes, first and second moments, features)
+        self.moment = nn.Parameter(torch.zeros(nodes, 2, self.features.size)) if moments else None
 
     def initialise(self, batch: Batch) -> None:
         """Learn the features' means and widths."""
@@ -134,8 +155,27 @@ class FeatureCritic(Critic):
 
     def judge(self, view: Tensor, condition: Tensor) -> Tensor:
         """Score (n, 1)."""
-        return self.network(torch.cat([view, condition], dim=1))  # type: ignore[no-any-return]
+        score = self.network(torch.cat([view, condition], dim=1))
+        if self.moment is None:
+            return score  # type: ignore[no-any-return]
+        first, second = self._at(condition)
+        return score - self.moments * (view * (first + 0.5 * second * view)).sum(dim=1, keepdim=True)
 
     def gradient(self, view: Tensor, condition: Tensor) -> Tensor:
         """Derivative of the score with respect to the view, written out."""
-        return self.network.gradient(torch.cat([view, condition], dim=1), view.shape[1])
+        slopes = self.network.gradient(torch.cat([view, condition], dim=1), view.shape[1])
+        if self.moment is None:
+            return slopes
+        first, second = self._at(condition)
+        return slopes - self.moments * (first + second * view)
+
+    def gradient_penalty(self, real: Tensor, fake: Tensor, condition: Tensor, mix: Tensor) -> Tensor:
+        """That of the network's slopes, and half the squares of the linear part's weights."""
+        slopes = super().gradient_penalty(real, fake, condition, mix)
+        return slopes if self.moment is None else slopes + 0.5 * self.moments * self.moment.square().sum() / self.penalty
+
+    def _at(self, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """The linear part's weights at the energies, for f and for f^2 / 2, each (n, m)."""
+        at = smooth.hats(self.features.frame.scaled(condition), self.nodes)
+        weights = (at @ self.moment.flatten(1)).unflatten(1, self.moment.shape[1:]) * self.factors
+        return weights[:, 0], weights[:, 1]

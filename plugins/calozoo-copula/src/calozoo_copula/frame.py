@@ -103,24 +103,35 @@ class Frame(nn.Module):
         self.register_buffer("low", torch.zeros(len(self.coordinates)))
         self.register_buffer("high", torch.ones(len(self.coordinates)))
         self.register_buffer("ends", torch.tensor([0.0, 1.0]))
+        self._last: tuple[Tensor, Impact] | None = None  # the batch that was asked for last is asked for again
 
     def fit(self, batch: Batch) -> None:
         """Learn the ranges of energies and coordinates."""
         incident, _, places, _ = self._places(batch.condition)
+        self._last = None
         self.low, self.high = places.amin(dim=0), places.amax(dim=0)
         log = incident.log()
         self.ends = torch.stack([log.min(), log.max()])
 
+    def scaled(self, condition: Tensor) -> Tensor:
+        """Logarithm of the incident energy, (n,), from -1 to 1 over the training range and constant beyond."""
+        log = self.space.incident(condition)[:, 0].log()
+        return (2 * (log - self.ends[0]) / (self.ends[1] - self.ends[0]).clamp(min=1e-6) - 1).clamp(-1, 1)
+
     def forward(self, condition: Tensor) -> Impact:
         """What ``condition`` (n, condition_size) means."""
+        if self._last is None or self._last[0] is not condition:
+            self._last = condition, self._impact(condition)
+        return self._last[1]
+
+    def _impact(self, condition: Tensor) -> Impact:
         incident, columns, places, turns = self._places(condition)
-        u = 2 * (incident[:, 0].log() - self.ends[0]) / (self.ends[1] - self.ends[0]).clamp(min=1e-6) - 1
         scaled = 2 * (places - self.low) / (self.high - self.low).clamp(min=1e-9) - 1
         parts = [torch.ones_like(incident)]
         for name, values in self.categories.items():
             parts.append((columns[name][:, None] == columns[name].new_tensor(values)).to(condition.dtype))
         parts.append(smooth.hats(scaled, _NODES).flatten(1))
-        return Impact(incident, u.clamp(-1, 1), torch.cat(parts, dim=1), turns)
+        return Impact(incident, self.scaled(condition), torch.cat(parts, dim=1), turns)
 
     def turn(self, cells: Tensor, impact: Impact, *, back: bool = False) -> Tensor:
         """``cells`` (n, cells) with the hit cell in the middle of each turned axis, or back from there."""
