@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import ClassVar
 
 import torch
@@ -54,7 +55,9 @@ class CopulaGan(Adversarial):
         self.network = Residual([self.latent.size + space.condition_size + frame.size, *hidden, copula.size])
         with torch.no_grad():
             self.network.last.weight.mul_(start_gain)
-        self.register_buffer("gains", torch.cat([torch.full((1,), gain), torch.ones(copula.size - 1)]), persistent=False)
+        self.register_buffer(
+            "gains", torch.cat([torch.full((1,), gain), torch.ones(copula.size - 1)]), persistent=False
+        )
 
     def initialise(self, batch: Batch) -> None:
         """Fit the copula."""
@@ -82,7 +85,7 @@ class Residual(nn.Module):
 
     def __init__(self, sizes: Sequence[int]) -> None:
         super().__init__()
-        self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes[:-2], sizes[1:-1], strict=True))
+        self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes[:-1]))
         self.activations = nn.ModuleList(Swish(b) for b in sizes[1:-1])
         self.last = nn.Linear(sizes[-2], sizes[-1])
         nn.init.zeros_(self.last.bias)

@@ -46,7 +46,9 @@ class Features(nn.Module):
                     lines.append(line)
         self.leading = [min(_LEADING, layer.cells // 4) for layer in space.geometry.layers]
         self.register_buffer("members", members, persistent=False)
-        self.register_buffer("positions", torch.cat([positions, positions.square()], dim=1).flatten(1), persistent=False)
+        self.register_buffer(
+            "positions", torch.cat([positions, positions.square()], dim=1).flatten(1), persistent=False
+        )
         self.register_buffer("lines", torch.cat(lines, dim=1) if lines else torch.zeros(cells, 0), persistent=False)
         self.size = 1 + cells + layers * (7 + len(_LEVELS)) + self.lines.shape[1] + sum(self.leading)
         self.register_buffer("means", torch.zeros(3 * self.frame.size, self.size - 1))
@@ -65,7 +67,8 @@ class Features(nn.Module):
         squares = (raw - impact.basis @ self.means).square()
         rows = smooth.groups(impact.incident)
         variances = torch.stack([squares[group].mean(dim=0) for group in rows])
-        variances = torch.maximum(variances, 0.03 * variances.mean(dim=0) + 1e-9)
+        least = 0.03 * variances.mean(dim=0) + 1e-6 * raw.square().mean(dim=0) + 1e-9  # what is constant stays at zero
+        variances = torch.maximum(variances, least)
         u = torch.stack([impact.u[group].mean() for group in rows])
         counts = torch.tensor([float(len(group)) for group in rows])[:, None].expand_as(variances)
         self.widths = smooth.fit_energies(u, 0.5 * variances.log(), counts)
@@ -87,7 +90,9 @@ class Features(nn.Module):
         width = ((spread - mean.square()).clamp(min=0) + 1e-2).sqrt()
         counts = [(squares / (squares + level**2)) @ self.members for level in _LEVELS]
         logs = cells.log1p()
-        leading = [logs[:, s].topk(k, dim=1).values for s, k in zip(self.space.geometry.slices, self.leading, strict=True)]
+        leading = [
+            logs[:, s].topk(k, dim=1).values for s, k in zip(self.space.geometry.slices, self.leading, strict=True)
+        ]
         parts = [logs, sums.log1p(), sums / impact.incident, mean.flatten(1), width.flatten(1)]
         parts += [(squares @ self.members) / least.square(), (cells @ self.lines).log1p(), *counts, *leading]
         return torch.cat(parts, dim=1)
@@ -98,12 +103,11 @@ def _parts(values: Tensor, rows: int = 8192) -> list[tuple[Tensor, slice]]:
 
 
 class FeatureCritic(Critic):
-    r"""A multilayer perceptron that sees standardised observables of a shower, and a linear part that holds means.
+    """A multilayer perceptron that sees standardised observables of a shower, and a linear part that holds means.
 
-    The linear part scores the features f of :class:`Features`, and f^2 / 2, at several incident energies. Its penalty is
-    half the square of its weights w instead of one on slopes, so that each becomes the difference between a mean of generated
-    showers and that of the simulation, averaged over many batches: a pull in proportion to what is wrong, which a
-    critic whose slope is held at 1 does not give.
+    The linear part scores the features f of :class:`Features`, and f^2 / 2, in the generator's loss alone. Its weights learn
+    by least squares how far the means of generated showers are from those of the simulation, as functions of the
+    incident energy: a pull in proportion to what is wrong, which a critic whose slope is held at 1 does not give.
 
     Args (options):
         hidden: widths of the hidden layers.
@@ -141,9 +145,8 @@ class FeatureCritic(Critic):
         self.network = networks.MLP(sizes, lambda width: networks.activation(activation, slope))
         factors = torch.full((self.features.size,), derived)
         factors[0], factors[1 : 1 + space.geometry.cells] = total, 1.0
-        self.register_buffer("factors", factors.sqrt(), persistent=False)
-        # (nodes, first and second moments, features)
-        self.moment = nn.Parameter(torch.zeros(nodes, 2, self.features.size)) if moments else None
+        self.register_buffer("factors", factors, persistent=False)
+        self.moment = nn.Parameter(torch.zeros(nodes, self.features.size, 2)) if moments else None
 
     def initialise(self, batch: Batch) -> None:
         """Learn the features' means and widths."""
@@ -154,28 +157,38 @@ class FeatureCritic(Critic):
         return self.features(values, condition)  # type: ignore[no-any-return]
 
     def judge(self, view: Tensor, condition: Tensor) -> Tensor:
-        """Score (n, 1)."""
-        score = self.network(torch.cat([view, condition], dim=1))
-        if self.moment is None:
-            return score  # type: ignore[no-any-return]
-        first, second = self._at(condition)
-        return score - self.moments * (view * (first + 0.5 * second * view)).sum(dim=1, keepdim=True)
+        """Score (n, 1), without the linear part."""
+        return self.network(torch.cat([view, condition], dim=1))  # type: ignore[no-any-return]
 
     def gradient(self, view: Tensor, condition: Tensor) -> Tensor:
-        """Derivative of the score with respect to the view, written out."""
-        slopes = self.network.gradient(torch.cat([view, condition], dim=1), view.shape[1])
+        """Derivative of that score with respect to the view, written out."""
+        return self.network.gradient(torch.cat([view, condition], dim=1), view.shape[1])
+
+    def forward(self, values: Tensor, condition: Tensor) -> Tensor:
+        """Score (n, 1), with the linear part."""
+        view = self.view(values, condition)
+        score = self.judge(view, condition)
         if self.moment is None:
-            return slopes
-        first, second = self._at(condition)
-        return slopes - self.moments * (first + second * view)
+            return score
+        pull = (
+            (self._missing(condition) * self._squared(view) * self.factors[:, None]).flatten(1).sum(dim=1, keepdim=True)
+        )
+        return score - self.moments * pull
 
     def gradient_penalty(self, real: Tensor, fake: Tensor, condition: Tensor, mix: Tensor) -> Tensor:
-        """That of the network's slopes, and half the squares of the linear part's weights."""
-        slopes = super().gradient_penalty(real, fake, condition, mix)
-        return slopes if self.moment is None else slopes + 0.5 * self.moments * self.moment.square().sum() / self.penalty
+        """The gradient penalty, and the mean squared error of the linear part."""
+        penalty = super().gradient_penalty(real, fake, condition, mix)
+        if self.moment is None:
+            return penalty
+        excess = self._squared(fake) - self._squared(real)
+        return penalty + (self._missing(condition) - excess).square().mean()
 
-    def _at(self, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """The linear part's weights at the energies, for f and for f^2 / 2, each (n, m)."""
+    def _missing(self, condition: Tensor) -> Tensor:
+        """By how much means of generated showers are too large, as learnt, (n, m, 2)."""
         at = smooth.hats(self.features.frame.scaled(condition), self.nodes)
-        weights = (at @ self.moment.flatten(1)).unflatten(1, self.moment.shape[1:]) * self.factors
-        return weights[:, 0], weights[:, 1]
+        return (at @ self.moment.flatten(1)).unflatten(1, self.moment.shape[1:])
+
+    @staticmethod
+    def _squared(view: Tensor) -> Tensor:
+        """First and second moments, (n, m, 2)."""
+        return torch.stack([view, 0.5 * view.square()], dim=2)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from calozoo import Batch, Column, Layer, Space
+from calozoo import Batch, Column, Geometry, Space
 from calozoo.conditions import EncodingName
 from calozoo.showers import INCIDENT_ENERGY
 from calozoo_copula import smooth
@@ -153,19 +153,18 @@ class Frame(nn.Module):
                 turns.append(turn)
                 place = place - turn
             places.append(place)
-        shape = (len(condition), -1) if places else (len(condition), 0)
-        place_tensor = torch.as_tensor(np.array(places)).T.reshape(shape).to(condition)
-        turn_tensor = torch.as_tensor(np.array(turns, dtype=np.int64)).T.to(condition.device)
-        return self.space.incident(condition), columns, place_tensor, turn_tensor.reshape(len(condition), len(turns))
+        n = len(condition)
+        place_array = np.array(places, dtype=float).reshape(len(places), n).transpose()
+        turn_array = np.array(turns, dtype=np.int64).reshape(len(turns), n).transpose()
+        place_tensor, turn_tensor = torch.as_tensor(place_array).to(condition), torch.as_tensor(turn_array)
+        return self.space.incident(condition), columns, place_tensor, turn_tensor.to(condition.device)
 
     def _coordinates(self, probe: dict[str, NDArray[Any]]) -> list[_Coordinate]:
         """Those that vary, none twice."""
         geometry = self.space.geometry
         path = -geometry.shift(probe)
         candidates = [
-            _along(layer, k, axis, geometry.slices[k], geometry.cells, path[:, k, axis])
-            for k, layer in enumerate(geometry.layers)
-            for axis in range(2)
+            _along(geometry, k, axis, path[:, k, axis]) for k in range(len(geometry.layers)) for axis in range(2)
         ]
         continuous = probe.keys() - self.categories.keys() - {INCIDENT_ENERGY}
         candidates += [_Coordinate(name) for name in probe if name in continuous]
@@ -184,8 +183,9 @@ class Frame(nn.Module):
         return kept
 
 
-def _along(layer: Layer, k: int, axis: int, where: slice, cells: int, path: NDArray[np.float64]) -> _Coordinate:
-    """The coordinate of ``layer`` along ``axis``, turned where its cells are a regular grid."""
+def _along(geometry: Geometry, k: int, axis: int, path: NDArray[np.float64]) -> _Coordinate:
+    """The coordinate of layer ``k`` along ``axis``, turned where its cells are a regular grid."""
+    layer, where = geometry.layers[k], geometry.slices[k]
     size = layer.size[:, axis]
     centres, index = _lines((layer.x, layer.y)[axis], size.min())
     _, line = _lines((layer.x, layer.y)[1 - axis], layer.size[:, 1 - axis].min())
@@ -200,7 +200,7 @@ def _along(layer: Layer, k: int, axis: int, where: slice, cells: int, path: NDAr
         return plain
     flat = np.zeros((count, line.max() + 1), dtype=np.int64)
     flat[index, line] = np.arange(where.start, where.stop)
-    table = np.tile(np.arange(cells), (count, 1))
+    table = np.tile(np.arange(geometry.cells), (count, 1))
     for step in range(count):
         table[step, where] = flat[(index + step) % count, line]
     return replace(plain, turn=(int(turns.min()), int(turns.max())), table=torch.as_tensor(table))

@@ -54,14 +54,14 @@ def fit_energies(u: Tensor, values: Tensor, weights: Tensor, degree: int = DEGRE
     solved = torch.linalg.solve(matrix, torch.einsum("ep,ev,ev->vp", p, w, y))
     fitted = values.new_zeros(degree + 1, y.shape[1])
     fitted[:orders] = solved.T.to(fitted)
-    return fitted.reshape(degree + 1, *values.shape[1:])
+    return fitted.reshape(degree + 1, *values.shape[1:]).contiguous()
 
 
 def fit_ridge(basis: Tensor, values: Tensor, ridge: float = 3.0) -> Tensor:
     """Coefficients (m, size) of ``basis`` (n, m) for ``values`` (n, size), as if ``ridge`` rows more had said zero."""
     basis64 = basis.double()
     matrix = basis64.T @ basis64 + ridge * torch.eye(basis.shape[1], dtype=torch.float64, device=basis.device)
-    return torch.linalg.solve(matrix, (basis.T @ values).double()).to(values)
+    return torch.linalg.solve(matrix, (basis.T @ values).double()).to(values).contiguous()
 
 
 def groups(incident: Tensor, most: int = 24) -> list[Tensor]:
