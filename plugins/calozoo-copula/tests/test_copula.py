@@ -78,7 +78,7 @@ def test_a_layer_with_energy_has_a_cell_with_energy() -> None:
 
 def test_the_total_is_kept_by_the_warp() -> None:
     made = copula()
-    made.warps[0] = torch.linspace(-0.5, 0.5, 180)
+    made.warps[0] = torch.linspace(-0.5, 0.5, made.warps.shape[1])
     made.nodes.copy_(torch.tensor([0.0, 6.0]))
     before, after = (made.decode(scores(), impact(), warp=warp) for warp in (False, True))
     torch.testing.assert_close(after.sum(dim=1), before.sum(dim=1), rtol=1e-4, atol=0)

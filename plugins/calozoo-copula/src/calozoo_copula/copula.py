@@ -12,7 +12,7 @@ from calozoo_copula.frame import Impact
 
 _KNOTS, _REACH = 13, 3.0  # of the tables of values, at conditional normal scores from -_REACH to _REACH
 _SWEEPS = 4  # of the imputation of scores that are not known
-_NODES = 60  # of the warp of absolute energies
+_NODES = 80  # of the warp of absolute energies
 _WARP_DEGREE = 3
 
 
@@ -85,7 +85,7 @@ class Copula(nn.Module):
         # A layer that has energy has a cell that holds it: the nearest to its threshold, where none is above.
         above = above[:, self.layers :]
         most = torch.stack([above[:, cells].amax(dim=1) for cells in self.slices], dim=1).clamp(max=0) @ self.members.T
-        weights = values[:, self.layers :].clamp(max=0.5).exp() * (above >= most)
+        weights = values[:, self.layers :].clamp(-60, 0.5).exp() * (above >= most)
         cells = weights * ((shares * total / (weights @ self.members)) @ self.members.T)
         return self._warped(cells, shares, total, impact) if warp else cells
 
@@ -194,7 +194,7 @@ class Copula(nn.Module):
                 limit = ((limits[group] - mean[group]) / width[group]).T
                 for k in unknown.any(dim=1).nonzero()[:, 0].tolist():
                     at = unknown[k].nonzero()[:, 0]
-                    centre = here[k, at] - (precision[k] @ here[:, at]) / precision[k, k]
+                    centre = here[k, at] - (precision[k] @ here)[at] / precision[k, k]
                     spread = precision[k, k] ** -0.5
                     uniform = torch.rand(len(at), generator=random, device=at.device)
                     below = uniform * ndtr((limit[k, at] - centre) / spread)

@@ -70,7 +70,7 @@ class Features(nn.Module):
         least = 0.03 * variances.mean(dim=0) + 1e-6 * raw.square().mean(dim=0) + 1e-9  # what is constant stays at zero
         variances = torch.maximum(variances, least)
         u = torch.stack([impact.u[group].mean() for group in rows])
-        counts = torch.tensor([float(len(group)) for group in rows])[:, None].expand_as(variances)
+        counts = u.new_tensor([len(group) for group in rows])[:, None].expand_as(variances)
         self.widths = smooth.fit_energies(u, 0.5 * variances.log(), counts)
 
     def forward(self, values: Tensor, condition: Tensor) -> Tensor:
