@@ -31,7 +31,7 @@ def test_groups_are_energies_or_as_many_showers() -> None:
     discrete = torch.tensor([[1.0], [2.0], [1.0]])
     assert [group.tolist() for group in smooth.groups(discrete)] == [[0, 2], [1]]
     continuous = torch.rand(100, 1, generator=torch.Generator().manual_seed(0))
-    parts = smooth.groups(continuous, most=4)
+    parts = smooth.groups(continuous, most=8, least=25)
     assert [len(part) for part in parts] == [25] * 4
     assert sorted(torch.cat(parts).tolist()) == list(range(100))
     assert float(continuous[parts[0]].max()) < float(continuous[parts[1]].min())

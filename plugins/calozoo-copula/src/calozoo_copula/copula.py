@@ -11,9 +11,10 @@ from calozoo_copula import smooth
 from calozoo_copula.frame import Impact
 
 _KNOTS, _REACH = 13, 3.0  # of the tables of values, at conditional normal scores from -_REACH to _REACH
+_FEW = 2.0  # showers that a table of all energies counts for
 _SWEEPS = 4  # of the imputation of scores that are not known
 _NODES = 80  # of the warp of absolute energies
-_WARP_DEGREE = 3
+_WARP_DEGREE, _WARP_MOST = 3, 1.5
 
 
 class Copula(nn.Module):
@@ -111,7 +112,7 @@ class Copula(nn.Module):
         place = ((cells.clamp(min=1e-9).log() - self.nodes[0]) / unit).clamp(0, _NODES - 1)
         left = place.detach().floor().clamp(max=_NODES - 2)
         index = left.long() + _NODES * self.layer
-        curves = impact.smooth[:, : _WARP_DEGREE + 1] @ self.warps
+        curves = (impact.smooth[:, : _WARP_DEGREE + 1] @ self.warps).clamp(-_WARP_MOST, _WARP_MOST)
         low = curves.gather(1, index)
         return low + (curves.gather(1, index + 1) - low) * (place - left)
 
@@ -167,7 +168,11 @@ class Copula(nn.Module):
         u, thresholds, defined, tables, positive = (torch.stack(parts) for parts in zip(*found, strict=True))
         sure = torch.where(thresholds < -3.5, 0.1, 1.0)  # where there was hardly a zero, the threshold is a bound
         self.thresholds = smooth.fit_energies(u, thresholds, defined * sure).to(values)
-        self.tables = smooth.fit_energies(u, tables, positive[:, None].expand_as(tables)).to(values)
+        # A variable that is hardly ever positive at an energy has nearly the table that it has at the others.
+        share = (positive / (positive + _FEW))[:, None]
+        pooled = (tables * positive[:, None]).sum(dim=0) / positive.sum(dim=0).clamp(min=1)
+        tables = share * tables + (1 - share) * pooled
+        self.tables = smooth.fit_energies(u, tables, (positive + _FEW)[:, None].expand_as(tables)).to(values)
         return scores
 
     def _joint(
@@ -218,7 +223,7 @@ class Copula(nn.Module):
         self.nodes = torch.quantile(seen, torch.tensor([0.005, 0.995], device=seen.device))
         grid = torch.linspace(0, 1, _NODES, device=seen.device) * (self.nodes[1] - self.nodes[0]) + self.nodes[0]
         shifts = cells.new_zeros(len(rows), self.layers, _NODES)
-        weights = torch.zeros_like(shifts)
+        weights = torch.ones_like(shifts)  # of no shift, where nothing is known
         for g, group in enumerate(rows):
             made = []
             for part in group.split(2000):
@@ -237,5 +242,7 @@ class Copula(nn.Module):
                 weights[g, k] = above.clamp(min=1)
         taper = (self.nodes[1] - grid).clamp(0, 1)  # none at the largest energies, where the warp ends
         u = torch.stack([impact.u[group].mean() for group in rows])
-        fitted = smooth.fit_energies(u, (shifts.clamp(-1.5, 1.5) * taper).flatten(1), weights.flatten(1), _WARP_DEGREE)
+        fitted = smooth.fit_energies(
+            u, (shifts.clamp(-_WARP_MOST, _WARP_MOST) * taper).flatten(1), weights.flatten(1), _WARP_DEGREE
+        )
         self.warps = fitted.to(cells)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from calozoo import Batch, Column, Geometry, Space
 from calozoo.conditions import EncodingName
@@ -110,8 +111,9 @@ class Frame(nn.Module):
         incident, _, places, _ = self._places(batch.condition)
         self._last = None
         self.low, self.high = places.amin(dim=0), places.amax(dim=0)
-        log = incident.log()
-        self.ends = torch.stack([log.min(), log.max()])
+        # Where energies are continuous nothing is learnt beyond the mean of the first and last group of them.
+        means = torch.stack([incident[group].log().mean() for group in smooth.groups(incident)])
+        self.ends = torch.stack([means.min(), means.max()])
 
     def scaled(self, condition: Tensor) -> Tensor:
         """Logarithm of the incident energy, (n,), from -1 to 1 over the training range and constant beyond."""
@@ -129,7 +131,8 @@ class Frame(nn.Module):
         scaled = 2 * (places - self.low) / (self.high - self.low).clamp(min=1e-9) - 1
         parts = [torch.ones_like(incident)]
         for name, values in self.categories.items():
-            parts.append((columns[name][:, None] == columns[name].new_tensor(values)).to(condition.dtype))
+            nearest = (columns[name][:, None] - columns[name].new_tensor(values)).abs().argmin(dim=1)
+            parts.append(functional.one_hot(nearest, len(values)).to(condition))
         parts.append(smooth.hats(scaled, _NODES).flatten(1))
         return Impact(incident, self.scaled(condition), torch.cat(parts, dim=1), turns)
 
@@ -208,7 +211,7 @@ def _along(geometry: Geometry, k: int, axis: int, path: NDArray[np.float64]) -> 
 
 def _lines(positions: NDArray[np.float64], size: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """The different ``positions`` (n,) of cells at least as large as ``size``, and the index of each one's."""
-    rounded = np.rint(positions / size * 1000).astype(np.int64)
+    rounded = np.rint(positions / max(size, 1e-12) * 1000).astype(np.int64)
     _, first, index = np.unique(rounded, return_index=True, return_inverse=True)
     return positions[first], index
 

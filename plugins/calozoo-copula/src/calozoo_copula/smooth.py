@@ -43,9 +43,9 @@ def interpolate(table: Tensor, place: Tensor) -> Tensor:
 def fit_energies(u: Tensor, values: Tensor, weights: Tensor, degree: int = DEGREE, ridge: float = 1e-4) -> Tensor:
     """Coefficients (degree + 1, ...) of :func:`legendre` for ``values`` at ``u`` (k,), with ``weights``, both (k, ...).
 
-    Higher orders are held back by ``ridge``, and left out where there are not as many energies.
+    Higher orders are held back by ``ridge``, and left out where there are not about twice as many energies.
     """
-    orders = min(degree, len(u) - 1) + 1
+    orders = min(degree, len(u) - 1, (len(u) + 1) // 2) + 1
     p = legendre(u.double(), max(degree, 1))[:, :orders]
     y, w = values.double().flatten(1), weights.double().flatten(1)
     damping = ridge * torch.diag(torch.tensor([0.0, 0.02, *(4.0**k for k in range(DEGREE))][:orders]))
@@ -64,10 +64,10 @@ def fit_ridge(basis: Tensor, values: Tensor, ridge: float = 3.0) -> Tensor:
     return torch.linalg.solve(matrix, (basis.T @ values).double()).to(values).contiguous()
 
 
-def groups(incident: Tensor, most: int = 24) -> list[Tensor]:
-    """Rows of equal incident energy (n, 1), or, where there are more than ``most``, of neighbouring ones."""
+def groups(incident: Tensor, most: int = 24, least: int = 200) -> list[Tensor]:
+    """Rows of equal incident energy (n, 1), or, where there are more than ``most``, ``least`` neighbouring ones or more."""
     values = incident[:, 0]
     energies, index = torch.unique(values, return_inverse=True)
     if len(energies) > most:
-        return [part for part in values.argsort(stable=True).tensor_split(most) if len(part)]
+        return list(values.argsort(stable=True).tensor_split(min(most, max(1, len(values) // least))))
     return [(index == k).nonzero()[:, 0] for k in range(len(energies))]
