@@ -33,7 +33,7 @@ class CopulaGan(Adversarial):
     """
 
     default_conditions: ClassVar[str] = "poster"
-    default_critics: ClassVar[tuple[str, ...]] = ("features", "energy")
+    default_critics: ClassVar[tuple[str, ...]] = ("observables", "energy")
     default_trainer: ClassVar[str] = "quick_copula"
     start: ClassVar[int] = 50_000  # the highest energies are often the rarest
 

@@ -1,4 +1,4 @@
-"""``critic=features``: judges observables of showers, in the particle's frame."""
+"""``critic=observables``: judges observables of showers, in the particle's frame."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from calozoo_copula.frame import Frame, Impact
 
 _LEVELS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # MeV
 _LEADING = 7
-_FAR = 4.0  # standard deviations, beyond which features grow like a logarithm
+_FAR = 4.0  # standard deviations, beyond which observables grow like a logarithm
 
 
-class Features(nn.Module):
+class Observables(nn.Module):
     """Observables of turned showers, less their mean under the condition and over their width at the energy.
 
     ln(1 + E / MeV) of the cells, of the layers, of the rows and columns of layers that are grids, and of each layer's
@@ -74,12 +74,12 @@ class Features(nn.Module):
         self.widths = smooth.fit_energies(u, 0.5 * variances.log(), counts)
 
     def forward(self, values: Tensor, condition: Tensor) -> Tensor:
-        """Standardised features (n, size), those far off drawn in; the first is that of the total energy."""
+        """Standardised observables (n, size), those far off drawn in; the first is that of the total energy."""
         impact = self.frame(condition)
         standard = (self._raw(values, impact) - impact.basis @ self.means) * (-(impact.smooth @ self.widths)).exp()
         total = self.space.fractions(values, condition).sum(dim=1, keepdim=True)
-        features = torch.cat([self.response(total, impact.incident), standard], dim=1)
-        return features.sign() * (features.abs() / _FAR).log1p() * _FAR
+        seen = torch.cat([self.response(total, impact.incident), standard], dim=1)
+        return seen.sign() * (seen.abs() / _FAR).log1p() * _FAR
 
     def _raw(self, values: Tensor, impact: Impact) -> Tensor:
         cells = self.frame.turn(self.space.preprocessor.inverse(values, impact.incident), impact)
@@ -102,10 +102,10 @@ def _parts(values: Tensor, rows: int = 8192) -> list[tuple[Tensor, slice]]:
     return [(values[k : k + rows], slice(k, k + rows)) for k in range(0, len(values), rows)]
 
 
-class FeatureCritic(Critic):
+class ObservablesCritic(Critic):
     """A multilayer perceptron that sees standardised observables of a shower, and a linear part that holds means.
 
-    The linear part scores the features f of :class:`Features`, and f^2 / 2, in the generator's loss alone. Its weights learn
+    The linear part scores the observables f of :class:`Observables`, and f^2 / 2, in the generator's loss alone. Its weights learn
     by least squares how far the means of generated showers are from those of the simulation, as functions of the
     incident energy: a pull in proportion to what is wrong, which a critic whose slope is held at 1 does not give.
 
@@ -140,21 +140,21 @@ class FeatureCritic(Critic):
         weight: float = 1.0,
     ) -> None:
         super().__init__(space, penalty=penalty, sides=sides, weight=weight)
-        self.features, self.moments, self.nodes = Features(space), moments, nodes
-        sizes = [self.features.size + space.condition_size, *hidden, 1]
+        self.observables, self.moments, self.nodes = Observables(space), moments, nodes
+        sizes = [self.observables.size + space.condition_size, *hidden, 1]
         self.network = networks.MLP(sizes, lambda width: networks.activation(activation, slope))
-        factors = torch.full((self.features.size,), derived)
+        factors = torch.full((self.observables.size,), derived)
         factors[0], factors[1 : 1 + space.geometry.cells] = total, 1.0
         self.register_buffer("factors", factors, persistent=False)
-        self.moment = nn.Parameter(torch.zeros(nodes, self.features.size, 2)) if moments else None
+        self.moment = nn.Parameter(torch.zeros(nodes, self.observables.size, 2)) if moments else None
 
     def initialise(self, batch: Batch) -> None:
-        """Learn the features' means and widths."""
-        self.features.fit(batch)
+        """Learn the observables' means and widths."""
+        self.observables.fit(batch)
 
     def view(self, values: Tensor, condition: Tensor) -> Tensor:
-        """The features, (n, m)."""
-        return self.features(values, condition)  # type: ignore[no-any-return]
+        """The observables, (n, m)."""
+        return self.observables(values, condition)  # type: ignore[no-any-return]
 
     def judge(self, view: Tensor, condition: Tensor) -> Tensor:
         """Score (n, 1), without the linear part."""
@@ -185,7 +185,7 @@ class FeatureCritic(Critic):
 
     def _missing(self, condition: Tensor) -> Tensor:
         """By how much means of generated showers are too large, as learnt, (n, m, 2)."""
-        at = smooth.hats(self.features.frame.scaled(condition), self.nodes)
+        at = smooth.hats(self.observables.frame.scaled(condition), self.nodes)
         return (at @ self.moment.flatten(1)).unflatten(1, self.moment.shape[1:])
 
     @staticmethod

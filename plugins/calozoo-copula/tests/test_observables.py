@@ -4,27 +4,27 @@ import torch
 
 from calozoo import Space
 from calozoo.testing import CriticContract, toy_batch, toy_showers, toy_space
-from calozoo_copula.features import FeatureCritic, Features
+from calozoo_copula.observables import ObservablesCritic, Observables
 
 SHOWERS = toy_showers(2000)
 SPACE: Space = toy_space(SHOWERS)
 BATCH = toy_batch(SPACE, SHOWERS)
 
 
-class TestFeatureCritic(CriticContract):
-    name = "features"
+class TestObservablesCritic(CriticContract):
+    name = "observables"
 
 
-class TestFeatureCriticWithoutMoments(CriticContract):
-    name = "features"
+class TestObservablesCriticWithoutMoments(CriticContract):
+    name = "observables"
     options = {"moments": 0.0}
 
 
-def test_features_of_training_showers_are_standardised_at_each_energy() -> None:
-    features = Features(SPACE)
-    features.fit(BATCH)
-    made = features(BATCH.values, BATCH.condition)
-    assert made.shape == (len(BATCH), features.size)
+def test_observables_of_training_showers_are_standardised_at_each_energy() -> None:
+    observables = Observables(SPACE)
+    observables.fit(BATCH)
+    made = observables(BATCH.values, BATCH.condition)
+    assert made.shape == (len(BATCH), observables.size)
     incident = SPACE.incident(BATCH.condition)[:, 0].round()
     for energy in incident.unique():
         here = made[incident == energy]
@@ -34,7 +34,7 @@ def test_features_of_training_showers_are_standardised_at_each_energy() -> None:
 
 def test_the_linear_part_learns_the_difference_of_means_and_pulls_back() -> None:
     torch.manual_seed(0)
-    critic = FeatureCritic(SPACE, hidden=(8,))
+    critic = ObservablesCritic(SPACE, hidden=(8,))
     critic.initialise(BATCH)
     assert critic.moment is not None
     condition = BATCH.condition[:100]
