@@ -159,6 +159,11 @@ class Conditions(nn.Module):
         """The columns that are encoded."""
         return list(dict.fromkeys(column.name for column, _ in self.pairs))
 
+    @property
+    def categories(self) -> dict[str, list[float]]:
+        """The values of those columns that are encoded as categories, by name."""
+        return {c.name: encoding.values(c) for c, encoding in self.pairs if encoding.name is EncodingName.one_hot}
+
     def forward(self, columns: Mapping[str, Any]) -> Tensor:
         """Encode ``columns`` (name to (n,) array or tensor) as (n, size) float32."""
         parts = []

@@ -114,5 +114,6 @@ def test_columns_are_recovered(name: str, options: dict) -> None:  # type: ignor
     columns = {**COLUMNS, "pdg": np.array([211, 11, 22]), "offset": np.array([-0.45, 0.0, 0.25])}
     found = conditions.columns(conditions(columns))
     assert found.keys() == columns.keys()
+    assert conditions.categories == {"side": [0, 1], "pdg": [11, 22, 211]}
     for column, values in columns.items():
         torch.testing.assert_close(found[column], torch.tensor(values, dtype=torch.float32), rtol=1e-5, atol=1e-6)

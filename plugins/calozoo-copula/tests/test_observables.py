@@ -4,7 +4,7 @@ import torch
 
 from calozoo import Space
 from calozoo.testing import CriticContract, toy_batch, toy_showers, toy_space
-from calozoo_copula.observables import ObservablesCritic, Observables
+from calozoo_copula.observables import Observables, ObservablesCritic
 
 SHOWERS = toy_showers(2000)
 SPACE: Space = toy_space(SHOWERS)

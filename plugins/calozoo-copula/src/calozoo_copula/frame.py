@@ -13,8 +13,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from calozoo import Batch, Column, Geometry, Space
-from calozoo.conditions import EncodingName
-from calozoo.showers import INCIDENT_ENERGY
 from calozoo_copula import smooth
 
 _PROBE = 4096  # conditions drawn to see which coordinates there are
@@ -88,11 +86,7 @@ class Frame(nn.Module):
     def __init__(self, space: Space) -> None:
         super().__init__()
         self.space = space
-        self.categories = {
-            column.name: encoding.values(column)
-            for column, encoding in space.conditions.pairs
-            if encoding.name is EncodingName.one_hot
-        }
+        self.categories = space.conditions.categories
         random = np.random.default_rng(0)
         declared = {column.name: column for column, _ in space.conditions.pairs}
         probe = {name: _draw(column, self.categories.get(name), random) for name, column in declared.items()}
@@ -169,7 +163,7 @@ class Frame(nn.Module):
         candidates = [
             _along(geometry, k, axis, path[:, k, axis]) for k in range(len(geometry.layers)) for axis in range(2)
         ]
-        continuous = probe.keys() - self.categories.keys() - {INCIDENT_ENERGY}
+        continuous = probe.keys() - self.categories.keys() - {"incident_energy"}
         candidates += [_Coordinate(name) for name in probe if name in continuous]
         kept: list[_Coordinate] = []
         seen: list[NDArray[np.float64]] = []
