@@ -36,6 +36,16 @@ class TestCopulaGanOnLogarithms(ModelContract):
         return toy_batch(self.space, toy_showers(256))
 
 
+class TestCopulaGanOnLayers(TestCopulaGanOnLogarithms):
+    @cached_property
+    def space(self) -> Space:
+        preprocessor = create("preprocessor", {"name": "layers"}, SPACE.geometry)
+        preprocessor.fit(
+            SPACE.preprocessor.inverse(BATCH.values, SPACE.incident(BATCH.condition)), SPACE.incident(BATCH.condition)
+        )
+        return replace(SPACE, preprocessor=preprocessor)
+
+
 def start(space: Space, batch: Batch) -> CopulaGan:
     model = CopulaGan(space, start_gain=0.0)
     model.initialise(batch)
