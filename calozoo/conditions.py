@@ -161,6 +161,11 @@ class Conditions(nn.Module):
         """The columns that are encoded."""
         return list(dict.fromkeys(column.name for column, _ in self.pairs))
 
+    @property
+    def categories(self) -> dict[str, list[float]]:
+        """The values of those columns that are encoded as categories, by name."""
+        return {c.name: encoding.values(c) for c, encoding in self.pairs if encoding.name is EncodingName.one_hot}
+
     def forward(self, columns: Mapping[str, Any]) -> Tensor:
         """Encode ``columns`` (name to (n,) array or tensor) as (n, size) float32."""
         parts = []
@@ -186,14 +191,26 @@ class Conditions(nn.Module):
 
     def incident(self, condition: Tensor) -> Tensor:
         """Recover the incident energy, (n, 1) MeV, from an encoded condition (n, size)."""
-        position, found, seen = 0, (0, 0, Encoding()), False
-        for i, (column, encoding) in enumerate(self.pairs):
-            usable = column.name == INCIDENT_ENERGY and encoding.name is not EncodingName.waves
-            if usable and (not seen or encoding.name is not EncodingName.linear):
-                found, seen = (position, i, encoding), True  # a logarithm keeps its relative precision at low energies
-            position += encoding.inputs(column)
-        position, i, encoding = found  # chosen() saw to it that there is one
-        values = condition[:, position : position + 1] * self.scale[i].float() + self.offset[i].float()
+        return self._decoded(INCIDENT_ENERGY, condition)[:, None]  # chosen() saw to it that it can be
+
+    def columns(self, condition: Tensor) -> dict[str, Tensor]:
+        """Recover every column, (n,), from an encoded condition (n, size); waves alone lose what lies beyond a period."""
+        return {name: self._decoded(name, condition) for name in self.names}
+
+    def _decoded(self, name: str, condition: Tensor) -> Tensor:
+        """The column ``name``, (n,), from the most precise of its encodings."""
+        ends = np.cumsum([encoding.inputs(column) for column, encoding in self.pairs]).tolist()
+        own = [i for i, (column, _) in enumerate(self.pairs) if column.name == name]
+        i = min(own, key=lambda i: _PRECISE.index(self.pairs[i][1].name))
+        column, encoding = self.pairs[i]
+        inputs = condition[:, ends[i] - encoding.inputs(column) : ends[i]]
+        if encoding.name is EncodingName.one_hot:
+            categories = torch.tensor(encoding.values(column), dtype=condition.dtype, device=condition.device)
+            return categories[inputs.roll(-encoding.shift, dims=1).argmax(dim=1)]
+        scaled = inputs[:, 0]
+        if encoding.name is EncodingName.waves:
+            scaled = torch.atan2(inputs[:, encoding.order], scaled) / math.pi
+        values = scaled * self.scale[i].float() + self.offset[i].float()
         match encoding.name:
             case EncodingName.log:
                 return values.exp()
@@ -211,6 +228,8 @@ class Conditions(nn.Module):
 
 
 _STRAIGHT = (EncodingName.linear, EncodingName.waves)
+#: From the most to the least precise to recover a column from: a logarithm keeps its relative precision at low energies.
+_PRECISE = (EncodingName.log, EncodingName.log10, EncodingName.linear, EncodingName.one_hot, EncodingName.waves)
 
 
 def _transform(column: Column, values: Tensor, encoding: Encoding) -> Tensor:

@@ -118,6 +118,8 @@ class Generator(nn.Module, ABC):
     default_conditions: ClassVar[str] = "energy"
     default_critics: ClassVar[tuple[str, ...]] = ()
     default_trainer: ClassVar[str] = "quick"
+    #: Training showers, drawn evenly, that the model and its critics are initialised from, at most.
+    start: ClassVar[int] = 20_000
 
     def __init__(self, space: Space, *, latent: Noise) -> None:
         super().__init__()

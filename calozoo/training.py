@@ -32,7 +32,6 @@ from calozoo.simulator import Simulator
 _IN_MEMORY = 2 << 30  # bytes of preprocessed showers that are kept as tensors; larger samples are streamed
 _CHUNK = 256  # neighbouring rows that a streamed sample reads together, fewer where they are wide
 _CHUNK_MEMORY = 1 << 21  # bytes of preprocessed showers in such a chunk
-_START = 20_000  # showers at most, drawn evenly, that models and critics are initialised from
 _REMEDY = "A smaller trainer.optimizer.lr or trainer.clip=1 usually helps."
 _POOL = 256  # chunks that are shuffled together, fewer where they are large
 _POOL_MEMORY = 1 << 28  # bytes of preprocessed showers in them
@@ -192,7 +191,8 @@ def train(
     device = simulator.table.device
     sampler = Sampler(simulator, rows, options.batch_size, seed)
     torch.manual_seed(seed)
-    start = sampler.encode(everything(some(rows, min(_START, 8 * block_size(simulator.geometry.cells)))))
+    most = min(simulator.generator.start, 8 * block_size(simulator.geometry.cells))
+    start = sampler.encode(everything(some(rows, most)))
     simulator.generator.initialise(start)
     for critic in critics.values():
         critic.initialise(start)

@@ -106,3 +106,24 @@ def test_columns_that_only_a_file_has_are_categories_when_their_values_are_liste
     assert encode(given)[:, 1:].tolist() == [[0, 1, 0], [0, 0, 1], [1, 0, 0]]
     with pytest.raises(DataError, match="Condition 'pdg', row 1 is 13, and its categories are 11, 22, 211"):
         encode(COLUMNS | {"pdg": np.array([22, 13, 11])})
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("linear", {}), ("waves", {"order": 3}), ("linear", {"offset": 0.1, "scale": 3.0})],
+)
+def test_columns_are_recovered(name: str, options: dict) -> None:  # type: ignore[type-arg]
+    conditions = make(
+        {
+            "offset": [{"name": name, **options}],
+            "side": [{"name": "one_hot", "shift": 1}],
+            "incident_energy": [{"name": "linear"}, {"name": "log10"}, {"name": "log"}],
+            "pdg": [{"name": "one_hot", "categories": [11, 22, 211]}],
+        }
+    )
+    columns = {**COLUMNS, "pdg": np.array([211, 11, 22]), "offset": np.array([-0.45, 0.0, 0.25])}
+    found = conditions.columns(conditions(columns))
+    assert found.keys() == columns.keys()
+    assert conditions.categories == {"side": [0, 1], "pdg": [11, 22, 211]}
+    for column, values in columns.items():
+        torch.testing.assert_close(found[column], torch.tensor(values, dtype=torch.float32), rtol=1e-5, atol=1e-6)

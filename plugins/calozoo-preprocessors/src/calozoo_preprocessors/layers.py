@@ -67,7 +67,7 @@ class Layers(Preprocessor):
         z = (fractions.clamp(min=_LEAST).log() - mean) / width
         # Not 1/2 (1 + z / (1 + |z|)), which rounds to 0 where z is far below.
         levels = torch.where(z < 0, 0.5 / (1 + z.abs()), 1 - 0.5 / (1 + z.abs()))
-        root = shares.sqrt()
+        root = torch.where(shares > 0, torch.where(shares > 0, shares, 1.0).sqrt(), 0.0)  # no infinite slope at 0
         return torch.cat([torch.where(fractions > _LEAST, levels, 0.0), root / (root + self._typical(incident))], dim=1)
 
     def inverse(self, values: Tensor, incident: Tensor) -> Tensor:

@@ -1,0 +1,1 @@
+"""A Gaussian copula of calorimeter cells, refined by a GAN."""

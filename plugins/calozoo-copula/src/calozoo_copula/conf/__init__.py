@@ -1,0 +1,1 @@
+"""Experiments and trainers that come with the model."""
