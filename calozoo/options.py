@@ -144,6 +144,7 @@ class Evaluation:
 
     split: Split = Split.test  # validation while anything is still being chosen
     threshold: float = 1.0
+    most: int | None = None  # showers of either sample; None: as many as fit into a quarter of a GB
 
 
 class Layout(Enum):
@@ -166,6 +167,7 @@ class Root:
     energy: Any = None
     conditions: str | None = None
     threshold: float | None = None
+    most: int | None = None
     reference: str | None = None
     generated: str | None = None
     unit: str | None = None

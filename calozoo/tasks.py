@@ -160,8 +160,8 @@ class Job:
                 self.generated(run),
                 threshold=threshold,
                 hooks=self.hooks,
-                training=_sample(self._training, self.geometry),
-                others=_sample(self.source.open(Split.train), self.geometry),
+                training=self._compared(self._training),
+                others=self._compared(self.source.open(Split.train)),
             )
             write_json(run.scores, {**scores, "config": plain(self.config.metric)})
 
@@ -181,11 +181,14 @@ class Job:
     @property
     def held_out(self) -> Showers:
         """The showers that the run is judged by."""
-        return _sample(self.source.open(self.evaluation.split), self.geometry)
+        return self._compared(self.source.open(self.evaluation.split))
 
     def generated(self, run: Run) -> Showers:
         """The showers that a run left."""
-        return _sample(open_showers(run.showers, self.geometry), self.geometry)
+        return self._compared(open_showers(run.showers, self.geometry))
+
+    def _compared(self, rows: Rows) -> Showers:
+        return _sample(rows, self.geometry, self.evaluation.most)
 
 
 def run(config: DictConfig) -> None:
@@ -242,7 +245,11 @@ def evaluate(config: DictConfig) -> None:
             config,
             "evaluate",
             metric=config.metric if chosen else own.metric,
-            evaluation={**own.evaluation, "threshold": threshold},
+            evaluation={
+                **own.evaluation,
+                "threshold": threshold,
+                **({} if config.most is None else {"most": config.most}),
+            },
         )
         return
     missing = [key for key in ("reference", "generated", "geometry", "out") if not config.get(key)]
@@ -256,7 +263,7 @@ def evaluate(config: DictConfig) -> None:
     metrics = _metrics(config.metric, geometry)
     out, threshold = Path(config.out), 1.0 if config.threshold is None else config.threshold
     reference, generated = (
-        _sample(open_showers(path, geometry, None if states_unit(Path(path)) else unit), geometry)
+        _sample(open_showers(path, geometry, None if states_unit(Path(path)) else unit), geometry, config.most)
         for path in (config.reference, config.generated)
     )
     scores = score(metrics, reference, generated, threshold=threshold, hooks=Observers())
@@ -371,9 +378,11 @@ def _unused(config: DictConfig, command: str, keys: tuple[str, ...], remedy: str
         )
 
 
-def _sample(rows: Rows, geometry: Geometry) -> Showers:
-    """The showers, or as many of them, drawn evenly, as fit into the memory of a fit or a comparison."""
-    return everything(some(rows, max(1000, _MEMORY // (4 * geometry.cells))))
+def _sample(rows: Rows, geometry: Geometry, most: int | None = None) -> Showers:
+    """The showers, or ``most`` of them, drawn evenly; by default as many as fit into the memory of a comparison."""
+    if most is not None and most < 1:
+        raise ConfigError(f"evaluation.most must be at least 1, not {most}.")
+    return everything(some(rows, most or max(1000, _MEMORY // (4 * geometry.cells))))
 
 
 def _metrics(nodes: Mapping[str, Any], geometry: Geometry) -> dict[str, Metric]:

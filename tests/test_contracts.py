@@ -28,7 +28,7 @@ SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
     },
     ("metric", "calochallenge_classifier"): {
         "geometry": "calochallenge_photons",
-        "options": {"epochs": 3, "width": 32, "runs": 1},
+        "options": {"epochs": 30, "width": 128, "runs": 1},
     },
 }
 

@@ -83,8 +83,8 @@ class Memorising(Metric):
 
     Medians over all showers, whose distances count in units of the median at their energy. A model that repeats what it was
     trained on is below 1 and below what ``nearest`` gives it, and has ``copies``; held-out showers of the simulation,
-    which give the floor, are at 1. Neighbours are looked for among all training showers of the same incident
-    energy; at most ``showers`` of either sample have theirs looked for. Showers are log10(E/MeV) of their cells, those
+    which give the floor, are at 1. Neighbours are looked for among the training showers of the same incident
+    energy, all of them unless ``evaluation.most`` allows fewer; at most ``showers`` of either sample have theirs looked for. Showers are log10(E/MeV) of their cells, those
     below 0.1 MeV as 0.1.
     """
 
