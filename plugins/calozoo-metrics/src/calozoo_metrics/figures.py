@@ -178,6 +178,30 @@ def lateral_moments(
     return made
 
 
+def weighted_distances(
+    reference: Showers, generated: Samples, geometry: Geometry, energies: Sequence[float], *, aligned: bool = True
+) -> dict[str, Figure]:
+    """Energy-weighted distance of the cells from the particle (as in figure 3b), a panel for each layer."""
+    made = {}
+    for view in views(reference, generated, geometry, energies):
+        rows, columns = _grid(len(geometry.layers))
+        figure, panels = drawing.panels(rows, columns, size=_size(rows, columns))
+        for i, (panel, layer) in enumerate(zip(panels, geometry.layers, strict=False)):
+
+            def observe(showers: Showers, i: int = i) -> Floats:
+                return observables.weighted_distance(showers, geometry, i, aligned=aligned)
+
+            draw_distribution(panel, view, observe, list(generated), positive=True)
+            unit = geometry.units[0] or geometry.units[1]
+            label = f"Weighted distance{f' [{unit}]' if len(set(geometry.units)) == 1 and unit else ''}"
+            drawing.name_axes(panel, label, _SHARE, title=_capital(layer.name), energy=view.group.label)
+        for panel in panels[len(geometry.layers) :]:
+            _remove(panel)
+        drawing.draw_legend(figure, REFERENCE, list(generated))
+        made[f"Energy-weighted distance at {view.group.label}"] = figure
+    return made
+
+
 # ---- averages --------------------------------------------------------------------------------------------------------
 
 

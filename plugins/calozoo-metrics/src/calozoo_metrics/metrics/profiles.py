@@ -9,7 +9,13 @@ import numpy as np
 
 from calozoo import Direction, Geometry, Metric, Score, Showers
 from calozoo_metrics.energies import pairs, representative
-from calozoo_metrics.observables import common_conditions, lateral_mean_and_width, mean_and_error, shower_profiles
+from calozoo_metrics.observables import (
+    common_conditions,
+    lateral_mean_and_width,
+    mean_and_error,
+    shower_profiles,
+    weighted_distance,
+)
 from calozoo_metrics.statistics import Estimate, average, ks_distance, make_score
 
 if TYPE_CHECKING:
@@ -20,8 +26,8 @@ class Profiles(Metric):
     """Share of a layer's energy that lies in the wrong place along an axis, in %; overall the mean of these.
 
     It is 100 x 1/2 sum |g - r| of the average profiles (figures 11 and 12), each scaled to the sum 1, so that it does not
-    judge how much energy a layer has. Beside it are KS distances (in %) of the energy-weighted mean and width of single
-    showers (figures 13 and 14), which an average hides.
+    judge how much energy a layer has. Beside it are KS distances (in %) of the energy-weighted mean, width (figures 13
+    and 14) and distance from the particle of single showers, which an average hides.
 
     ``aligned`` measures distances from the particle, with those columns that say where the window lies which both samples
     have; without it they are from the window's centre. ``energies`` (MeV) are those that figures show.
@@ -35,7 +41,7 @@ class Profiles(Metric):
         self.aligned, self.energies = aligned, tuple(energies)
 
     def score(self, reference: Showers, generated: Showers) -> Score:
-        """Keys such as ``profile/front/eta/65536``, ``mean/front/eta/65536`` and ``width/front/eta/65536``."""
+        """Keys such as ``profile/front/eta/65536``, ``mean/front/eta/65536``, ``width/front/eta/65536``, ``distance/front/65536``."""
         reference, generated = common_conditions(reference, generated)
         profiles, details = {}, {}
         for pair in pairs(reference, generated, self.geometry):
@@ -49,10 +55,13 @@ class Profiles(Metric):
                     for moment, first, second in zip(("mean", "width"), *moments, strict=True):
                         distance, error = ks_distance(first, second)
                         details[f"{moment}/{key}"] = Estimate(100 * distance, 100 * error)
+                distances = [weighted_distance(s, self.geometry, i, aligned=self.aligned) for s in samples]
+                distance, error = ks_distance(*distances)
+                details[f"distance/{layer.name}/{pair.key}"] = Estimate(100 * distance, 100 * error)
         return make_score(average(profiles), {**profiles, **details})
 
     def figures(self, reference: Showers, generated: Mapping[str, Showers]) -> Mapping[str, Figure]:
-        """Average profiles (figures 11 and 12), mean and width in the layer with most energy (figures 13 and 14)."""
+        """Average profiles (figures 11, 12), mean and width in one layer (13, 14), and distances from the particle."""
         from calozoo_metrics import figures
 
         energies = self.energies or representative(reference.incident_energies)[1:2]
@@ -61,6 +70,7 @@ class Profiles(Metric):
         return {
             **figures.lateral_profiles(reference, generated, self.geometry, energies, aligned=self.aligned),
             **figures.lateral_moments(reference, generated, self.geometry, energies, aligned=self.aligned),
+            **figures.weighted_distances(reference, generated, self.geometry, energies, aligned=self.aligned),
         }
 
 
