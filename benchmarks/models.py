@@ -1,67 +1,91 @@
-"""Prints a table of finished runs at every incident energy: python benchmarks/models.py runs/NAME ...
+"""Prints tables of finished runs: python benchmarks/models.py runs/NAME ...
 
-The runs are those of the commands in docs/models.md; each needs the metrics layer_fractions, response, resolution, ks and
-classifier, which metric=full has.
+The runs are those of the commands in docs/models.md; each needs metric=full.
 """
 
 import json
 import pathlib
 import sys
 
-COLUMNS = {
-    "largest layer-fraction difference, points": ("layer_fractions", None),
-    "mean response difference, %": ("response", "bias"),
-    "resolution, central 68 %": ("resolution", "central"),
-    "std / mean": ("resolution", "deviation"),
-    "largest layer KS (floor)": ("ks", None),
-}
 NO_LAYERS = {"total", "depth", "overall"}
 
 
-def values(scores: dict, metric: str) -> dict[tuple[str, str], dict]:
-    """The values of one metric by (what, energy)."""
-    found = {}
-    for value in scores["metrics"].get(metric, {"values": []})["values"]:
-        what, _, energy = value["key"].rpartition("/")
-        found[what, energy] = value
-    return found
+class Scores:
+    """A run's scores by metric and key."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.metrics = json.loads((folder / "scores.json").read_text())["metrics"]
+        self.stages = json.loads((folder / "manifest.json").read_text())["stages"]
+        self.name = json.loads((folder / "checkpoints" / "simulator.json").read_text())["model"]["name"]
+
+    def values(self, metric: str) -> dict[str, dict]:
+        """Values by key."""
+        return {value["key"]: value for value in self.metrics.get(metric, {"values": []})["values"]}
+
+    def entry(self, metric: str, key: str, digits: int = 2, *, floor: bool = False) -> str:
+        """A value with its error and, in brackets, its floor."""
+        value = self.values(metric).get(key)
+        if value is None or value["value"] is None:
+            return "–"
+        text = f"{value['value']:.{digits}f}"
+        if value["error"]:
+            text += f" ± {value['error']:.{digits}f}"
+        if floor and value["floor"] is not None:
+            text += f" ({value['floor']:.{digits}f})"
+        return text
+
+    def ks(self, energy: str) -> str:
+        """The largest KS distance of a layer's energy, and the largest of the floors."""
+        layers = [
+            value
+            for key, value in self.values("ks").items()
+            if key.endswith(f"/{energy}") and key.partition("/")[0] not in NO_LAYERS
+        ]
+        floors = [value["floor"] for value in layers if value["floor"] is not None]
+        return f"{max(value['value'] for value in layers):.2f}" + (f" ({max(floors):.2f})" if floors else "")
 
 
-def cell(scores: dict, metric: str, what: str | None, energy: str) -> str:
-    """One entry of the table."""
-    found = values(scores, metric)
-    if what is not None:
-        value = found.get((what, energy))
-        return f"{value['value']:.3g}" if value else "–"
-    layers = [v for (name, e), v in found.items() if e == energy and name not in NO_LAYERS]
-    worst = max(layers, key=lambda value: abs(value["value"]))
-    floor = f" ({worst['floor']:.2f})" if metric == "ks" and worst["floor"] is not None else ""
-    return f"{abs(worst['value']):.2f}{floor}"
+def row(*cells: object) -> str:
+    """A row of a Markdown table."""
+    return f"| {' | '.join(str(cell) for cell in cells)} |"
 
 
 def main(folders: list[str]) -> None:
-    """Print the table as Markdown."""
-    lines = [f"| run | E / GeV | {' | '.join(COLUMNS)} |", "| --- " * (2 + len(COLUMNS)) + "|"]
-    for folder in map(pathlib.Path, folders):
-        scores = json.loads((folder / "scores.json").read_text())
-        name = json.loads((folder / "checkpoints" / "simulator.json").read_text())["model"]["name"]
-        energies = sorted({e for what, e in values(scores, "response") if what == "bias"}, key=float)
-        for energy in energies:
-            entries = [cell(scores, metric, what, energy) for metric, what in COLUMNS.values()]
-            lines.append(f"| {name} | {float(energy) / 1000:.1f} | {' | '.join(entries)} |")
-    lines += [
-        "",
-        "| run | classifier AUC, cells (floor) | classifier AUC, high-level features | training, s |",
-        "| --- " * 4 + "|",
-    ]
-    for folder in map(pathlib.Path, folders):
-        scores = json.loads((folder / "scores.json").read_text())
-        name = json.loads((folder / "checkpoints" / "simulator.json").read_text())["model"]["name"]
-        seconds = json.loads((folder / "manifest.json").read_text())["stages"]["train"]["seconds"]
-        auc = {v["key"]: v for v in scores["metrics"].get("classifier", {"values": []})["values"]}
-        shown = [f"{auc[k]['value']:.3f}" if k in auc else "–" for k in ("low", "high")]
-        floor = f" ({auc['low']['floor']:.3f})" if "low" in auc else ""
-        lines.append(f"| {name} | {shown[0]}{floor} | {shown[1]} | {seconds:.0f} |")
+    """Print a table by energy and one by run."""
+    runs = [Scores(folder) for folder in map(pathlib.Path, folders)]
+    heads = (
+        "model", "E / GeV", "largest layer-fraction difference, points", "mean response difference, %",
+        "resolution ratio, central 68 %", "std / mean, ratio", "largest layer KS", "largest layer correlation difference",
+    )  # fmt: skip
+    lines = [row(*heads), row(*["---"] * len(heads))]
+    for run in runs:
+        for energy in sorted((key.rpartition("/")[2] for key in run.values("response") if "bias" in key), key=float):
+            entries = [
+                run.entry("layer_fractions", f"largest/{energy}", floor=True),
+                run.entry("response", f"bias/{energy}"),
+                run.entry("resolution", f"central/{energy}"),
+                run.entry("resolution", f"deviation/{energy}"),
+                run.ks(energy),
+                run.entry("layer_correlation", f"largest/{energy}", floor=True),
+            ]
+            lines.append(row(run.name, f"{float(energy) / 1000:.1f}", *entries))
+    heads = (
+        "model", "AUC, cells", "AUC, high-level", "nearest training shower", "KS of that", "copies", "training, s",
+        "ms per shower, batch 1", "100", "10,000",
+    )  # fmt: skip
+    lines += ["", row(*heads), row(*["---"] * len(heads))]
+    for run in runs:
+        times = run.stages["generate"].get("milliseconds_per_shower", {})
+        entries = [
+            run.entry("classifier", "low", 3, floor=True),
+            run.entry("classifier", "high", 3, floor=True),
+            run.entry("memorising", "distance", 3, floor=True),
+            run.entry("memorising", "ks", floor=True),
+            run.entry("memorising", "copies"),
+            f"{run.stages['train']['seconds']:.0f}",
+            *(f"{times[size]:.3f}" if size in times else "–" for size in ("1", "100", "10000")),
+        ]
+        lines.append(row(run.name, *entries))
     sys.stdout.write("\n".join(lines) + "\n")
 
 

@@ -143,15 +143,37 @@ def test_a_relu_after_a_sigmoid_makes_exact_zeros() -> None:
 
 
 @pytest.mark.parametrize("activation", [Activation.leaky_relu, Activation.selu])
-@pytest.mark.parametrize("hidden", [(64,), (128, 128, 128), (64,) * 5, (64,) * 10])
+@pytest.mark.parametrize("hidden", [(64,), (128, 128, 128), (64,) * 5, (64,) * 10, (512, 512, 512), (1024,)])
 @pytest.mark.parametrize("kernel", [Initialiser.glorot_uniform, Initialiser.lecun_normal])
 def test_networks_of_table_2_run(activation: Activation, hidden: tuple[int, ...], kernel: Initialiser) -> None:
     model, critic = (
         make(hidden=hidden, activation=activation, kernel=kernel),
-        judge(hidden=hidden, activation=activation),
+        judge(hidden=hidden, activation=activation, kernel=kernel),
     )
+    assert [linear.out_features for linear in model.network.linears] == [*hidden, SPACE.features]
+    assert [linear.out_features for linear in critic.network.linears] == [*hidden, 1]
     for player in model.players({"shower": critic}):
         assert all(torch.isfinite(term) for term in player.loss(BATCH, draw(player)).values())
+
+
+@pytest.mark.parametrize("ratio", [1, 2, 5, 10])
+def test_the_training_ratio_is_how_often_critics_are_updated(ratio: int) -> None:
+    critics, generator = make(ratio=ratio).players({"shower": judge()})
+    assert (critics.updates, generator.updates) == (ratio, 1)
+
+
+def test_weights_of_penalty_and_regulariser_scale_their_terms() -> None:
+    for options in ({"penalty": 1.0}, {"penalty": 20.0}):
+        critics, _ = make().players({"shower": judge(**options)})
+        term = critics.loss(BATCH, draw(critics))["shower_penalty"].item()
+        _, generator = make(l1=options["penalty"]).players({"shower": judge()})
+        regular = generator.loss(BATCH, draw(generator))["l1"].item()
+        if options["penalty"] == 1.0:
+            one, other = term, regular
+    assert term / one == pytest.approx(20, rel=1e-4)
+    assert regular / other == pytest.approx(20, rel=1e-4)
+    _, generator = make(l1=0.0).players({"shower": judge()})
+    assert "l1" not in generator.loss(BATCH, draw(generator))
 
 
 def test_no_critic_is_refused() -> None:
