@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import sys
 import threading
@@ -11,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import is_dataclass
 from difflib import get_close_matches
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from calozoo import registry
@@ -227,6 +229,7 @@ def _complete(line: str) -> bool:
 
 def _help(command: str, arguments: list[str]) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console(highlight=False)
@@ -240,6 +243,12 @@ def _help(command: str, arguments: list[str]) -> None:
             "plugins", "what is installed, from which package; plugins --check imports each and says what is broken"
         )
         console.print("", table)
+    if command != "run":
+        root, text = COMMANDS[command]
+        console.print(f"\n{text}")
+        for line in files("calozoo.conf").joinpath(f"{root}.yaml").read_text(encoding="utf-8").splitlines():
+            if re.match(r"(?!hydra)\w+:.*#", line):
+                console.print(f"  {escape(line)}")
     table = Table("group", "options", box=None, pad_edge=False, header_style="bold")
     for group in sorted(registry.GROUPS.get(command, registry.groups())):
         table.add_row(group, ", ".join(registry.choices(group)) or "none installed")

@@ -92,8 +92,8 @@ def chosen(options: ConditionOptions, geometry: Geometry) -> list[tuple[Column, 
         values = encoding.values(column)
         if encoding.name is EncodingName.one_hot and not values:
             raise ConfigError(
-                f"Condition '{column.name}' is continuous and cannot be one_hot; use linear, log or log10, or list the "
-                "values that it takes with categories, as in {name: one_hot, categories: [11, 22]}."
+                f"Condition '{column.name}' is continuous, or no column that the geometry declares, and cannot be one_hot; "
+                "use linear, log or log10, or list the numbers that it takes, as in {name: one_hot, categories: [11, 22]}."
             )
         if encoding.order < 1 or encoding.scale == 0:
             raise ConfigError(f"Condition '{column.name}' needs an order of at least 1 and a scale other than 0.")

@@ -19,6 +19,7 @@ from calozoo.shower_file import write_showers
 from calozoo.showers import INCIDENT_ENERGY, Showers
 from calozoo.simulator import Simulator
 
+_ENERGY = {"incident_energy": INCIDENT_ENERGY, "incident_energies": INCIDENT_ENERGY}
 _BATCHES, _REPETITIONS, _PATIENCE = (1, 100, 10_000), 10, 2.0  # seconds
 _DISCRETE = 64  # a sample of at most so many different energies is taken as one of discrete energies
 
@@ -46,27 +47,33 @@ def from_options(
         if n is not None:
             raise ConfigError("Give either n= or conditions=, not both: a file of conditions says how many.")
         if energy is not None:
-            raise ConfigError("Give either energy= or conditions=, not both: a file of conditions brings the energies.")
-        return len(columns[INCIDENT_ENERGY]), columns
+            if INCIDENT_ENERGY in columns:
+                raise ConfigError(f"Give either energy= or conditions=, not both: {conditions} brings the energies.")
+            columns[INCIDENT_ENERGY] = np.resize(_energies(energy), len(next(iter(columns.values()))))
+        return len(next(iter(columns.values()))), columns
     n = 1000 if n is None else n
     if n < 1:
         raise ConfigError(f"n must be at least 1, not {n}.")
     if energy is None:
         return n, {}
-    try:
-        values = np.atleast_1d(np.asarray(energy, dtype=float))
-    except (TypeError, ValueError) as cause:
-        raise ConfigError(f"energy must be a number or a list of numbers in MeV, not {energy}.") from cause
+    values = _energies(energy)
     if len(values) > n:
         raise ConfigError(f"n={n} showers cannot have {len(values)} energies; give n={len(values)} or more.")
     return n, {INCIDENT_ENERGY: np.resize(values, n)}
 
 
+def _energies(energy: Any) -> Any:
+    try:
+        return np.atleast_1d(np.asarray(energy, dtype=float))
+    except (TypeError, ValueError) as cause:
+        raise ConfigError(f"energy must be a number or a list of numbers in MeV, not {energy}.") from cause
+
+
 def open_conditions(path: Path, unit: Unit | None) -> dict[str, Any]:
     """Every condition column of a file, row by row, energies in MeV.
 
-    A CSV file names its columns in its first line. In an HDF5 file they are the datasets of shape (n,) beside
-    ``incident_energies``, as in a shower file, whose showers need not be there.
+    A CSV file names its columns in its first line. In an HDF5 file they are the datasets of shape (n,), as in a shower
+    file, whose showers need not be there. The energy may be called incident_energy or incident_energies, or be absent.
     """
     return _csv_columns(path, unit) if path.suffix.lower() == ".csv" else _hdf5_columns(path, unit)
 
@@ -74,31 +81,54 @@ def open_conditions(path: Path, unit: Unit | None) -> dict[str, Any]:
 def _csv_columns(path: Path, unit: Unit | None) -> dict[str, Any]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            names, *lines = csv.reader(file)
-        table = np.array(lines, dtype=np.float64).reshape(len(lines), len(names))
+            lines = [line for line in csv.reader(file) if line]
     except FileNotFoundError as cause:
         raise DataError(f"There is no file {path}.") from cause
-    except (OSError, ValueError, csv.Error) as cause:
-        raise DataError(f"{path} is not a CSV table of numbers below a line of names ({cause}).") from cause
-    names = [name.strip() for name in names]
-    if INCIDENT_ENERGY not in names:
-        raise DataError(f"{path} has no column '{INCIDENT_ENERGY}' (MeV); it has {', '.join(names)}.")
+    except (OSError, UnicodeDecodeError, csv.Error) as cause:
+        raise DataError(f"{path} is not a CSV table ({cause}).") from cause
+    if len(lines) < 2:
+        raise DataError(f"{path} needs a line with the names of its columns and at least one line of numbers.")
+    names, table = [_ENERGY.get(name.strip(), name.strip()) for name in lines[0]], []
+    for number, line in enumerate(lines[1:], 2):
+        if len(line) != len(names):
+            raise DataError(
+                f"{path}, line {number} has {len(line)} values, and the first line names {len(names)} columns."
+            )
+        try:
+            table.append([float(text) for text in line])
+        except ValueError as cause:
+            raise DataError(f"{path}, line {number} holds something that is not a number ({cause}).") from cause
     if len(set(names)) < len(names):
         raise DataError(f"{path} has two columns of the same name among {', '.join(names)}.")
-    columns = dict(zip(names, table.T, strict=True))
-    return columns | {INCIDENT_ENERGY: columns[INCIDENT_ENERGY] * (unit or Unit.MeV).value}
+    return _in_mev(dict(zip(names, np.array(table).T, strict=True)), (unit or Unit.MeV).value)
 
 
 def _hdf5_columns(path: Path, unit: Unit | None) -> dict[str, Any]:
     with h5files.opened(path) as file:
         found = h5files.datasets(file)
-        energies = found.get("incident_energies")
-        if energies is None or energies.shape not in ((energies.size,), (energies.size, 1)):
-            raise DataError(f"{path} has no dataset 'incident_energies' with a number per row.")
+        energies = next((found[name] for name in _ENERGY if name in found), None)
+        lengths = [dataset.shape[0] for dataset in found.values() if dataset.ndim == 1]
+        n = energies.shape[0] if energies is not None and energies.ndim else next(iter(lengths), 0)
+        names = h5files.columns(found, n, beside=tuple(_ENERGY))
+        columns = {name: found[name][:] for name in names}
+        if energies is None:
+            if not columns:
+                raise DataError(
+                    f"{path} has no dataset with a number for each shower; it holds {', '.join(found) or 'nothing'}."
+                )
+            return columns
+        if energies.shape not in ((n,), (n, 1)):
+            raise DataError(
+                f"{path}, dataset '{energies.name.strip('/')}': its shape must be ({n},), not {energies.shape}."
+            )
         incident = energies[:].reshape(-1)
-        columns = {INCIDENT_ENERGY: incident * h5files.unit_of(file, unit, incident).value}
-        names = h5files.columns(found, len(incident), beside=("incident_energies",))
-        return columns | {name: found[name][:] for name in names}
+        return _in_mev({INCIDENT_ENERGY: incident, **columns}, h5files.unit_of(file, unit, incident).value)
+
+
+def _in_mev(columns: dict[str, Any], scale: float) -> dict[str, Any]:
+    if INCIDENT_ENERGY in columns:
+        columns[INCIDENT_ENERGY] = columns[INCIDENT_ENERGY] * scale
+    return columns
 
 
 def timing(simulator: Simulator) -> dict[str, float]:

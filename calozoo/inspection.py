@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from calozoo import h5files
 from calozoo.config import create
 from calozoo.data import DataSource, Rows, block_size, everything, some
 from calozoo.errors import DataError
@@ -57,6 +57,9 @@ def inspect(path: Path, geometry: Geometry | None, unit: Unit | None, picture: P
     _energies(console, showers, geometry)
     for name, values in showers.conditions.items():
         console.print(f"condition {name}: {values.min():.6g} to {values.max():.6g}")
+    odd = [*_odd(showers, geometry), *(_unused(path, file) if data is None else ())]
+    for remark in odd:
+        console.print(f"[yellow]odd:[/] {escape(remark)}", soft_wrap=True)
     if geometry is not None:
         from calozoo import drawing
 
@@ -64,19 +67,49 @@ def inspect(path: Path, geometry: Geometry | None, unit: Unit | None, picture: P
         with replacing(picture) as temporary:
             drawing.by_layer(geometry, mean, "mean energy / MeV").savefig(temporary, format="png", dpi=110)
         console.print(f"picture of the mean shower: {picture}")
-    console.print("nothing is wrong with it")
+    console.print("nothing is wrong with it" if not odd else "nothing is wrong with its form")
     return 0
 
 
+def _odd(showers: Showers, geometry: Geometry | None) -> Iterator[str]:
+    """What can be read and is hardly meant."""
+    empty = float(np.mean(showers.total == 0))
+    if empty > 0.5:
+        yield f"{100 * empty:.0f} % of the showers hold no energy"
+    response = float(np.median(showers.total / showers.incident_energies))
+    if response > 1.5 or 0 < response < 0.02:
+        yield f"the showers hold {response:.3g} times their incident energy"
+    for column in geometry.columns if geometry else ():
+        values = showers.conditions.get(column.name)
+        if values is None:
+            continue
+        low, high = (0, column.categories - 1) if column.categories else (column.low, column.high)
+        margin = 1e-3 * (high - low) if np.isfinite(high - low) else 0.0
+        if values.min() < low - margin or values.max() > high + margin:
+            yield (
+                f"condition {column.name} goes from {values.min():.6g} to {values.max():.6g}, and the geometry has it "
+                f"from {low:.6g} to {high:.6g}"
+            )
+
+
+def _unused(path: Path, file: ShowerFile) -> Iterator[str]:
+    """Datasets of a shower file that are neither showers nor conditions."""
+    with h5files.opened(path) as opened:
+        for name in h5files.datasets(opened):
+            if name not in (*file.columns, "showers", "incident_energies"):
+                yield f"dataset '{name}' is not read: it is no number for each of {len(file)} showers"
+
+
 def _contents(console: Console, path: Path) -> None:
-    if not path.is_file() or not h5py.is_hdf5(path):
-        raise DataError(f"{path} is not an HDF5 file." if path.exists() else f"There is no file {path}.")
     table = Table("dataset", "shape", "type", box=None, pad_edge=False, header_style="bold")
-    with h5py.File(path, "r") as file:
-        for name, item in file.items():
-            table.add_row(escape(name), str(getattr(item, "shape", "group")), str(getattr(item, "dtype", "")))
+    with h5files.opened(path) as file:
+        for name, item in h5files.datasets(file).items():
+            table.add_row(escape(name), str(item.shape), str(item.dtype))
+        others = sorted(set(file) - set(h5files.datasets(file)))
         attributes = {name: str(value) for name, value in file.attrs.items()}
     console.print(table)
+    if others:
+        console.print(f"groups and links, which are not read: {escape(', '.join(others))}")
     for name, text in attributes.items():
         console.print(f"attribute {escape(name)}: {escape(text)}", soft_wrap=True)
 

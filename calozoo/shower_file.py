@@ -103,6 +103,11 @@ class ShowerFile:
         if showers.ndim != 2:
             raise DataError(f"{self.path}, dataset 'showers': its shape must be (n, cells), not {showers.shape}.")
         n = len(showers)
+        if incident.shape and incident.shape[0] == showers.shape[1] != n:
+            raise DataError(
+                f"{self.path}, dataset 'showers': its shape {showers.shape} looks transposed, since there are "
+                f"{incident.shape[0]} incident energies."
+            )
         if incident.shape not in ((n,), (n, 1)):
             raise DataError(
                 f"{self.path}, dataset 'incident_energies': {n} showers need the shape ({n}, 1), not {incident.shape}."
@@ -113,7 +118,7 @@ class ShowerFile:
     def _problems(self, geometry: Geometry | None, unit: Unit | None) -> Iterator[str]:
         """Everything that is wrong with showers that can be read, the most telling first."""
         with h5files.opened(self.path) as file:
-            layers = h5files.text(file, "layers")
+            layers, generator = h5files.text(file, "layers"), h5files.text(file, "generator")
             if geometry is not None and self.cells != geometry.cells:
                 hint = " It looks transposed." if len(self) == geometry.cells else ""
                 yield (
@@ -126,10 +131,11 @@ class ShowerFile:
                 yield str(problem)
         if geometry is not None and layers is not None and layers != layer_names(geometry):
             yield f"{self.path} states the layers '{layers}', and the geometry has '{layer_names(geometry)}'."
-        yield from self._bad_values()
+        # Odd energies of showers that calozoo generated are a bad model's.
+        yield from self._bad_values(mixed=generator is None)
 
-    def _bad_values(self) -> Iterator[str]:
-        """The first row of everything that is wrong with the values."""
+    def _bad_values(self, *, mixed: bool) -> Iterator[str]:
+        """The first row of everything that is wrong with the values, two units ``mixed`` if that may be."""
         start, found, responses = 0, set(), []
         for showers in self.blocks():
             with np.errstate(all="ignore"):
@@ -147,7 +153,7 @@ class ShowerFile:
                     found.add((name, what))
                     yield f"{self.path}, dataset '{name}', row {start + int(np.flatnonzero(rows)[0])} {what}."
             start += len(showers)
-        if wrong := h5files.mismatch(np.concatenate(responses)):
+        if mixed and (wrong := h5files.mismatch(np.concatenate(responses))):
             yield f"{self.path}: the showers {wrong}."
 
 

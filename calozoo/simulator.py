@@ -97,18 +97,23 @@ class Simulator(nn.Module):
         return {name: np.broadcast_to(values, (n,)) for name, values in columns.items()}
 
     def _warn_beyond_training(self, columns: Mapping[str, Any]) -> None:
-        """Energies far from those that were trained on give showers that nothing vouches for."""
-        if INCIDENT_ENERGY not in columns or not self.table.shape[1]:
-            return
-        seen = self.table[self.columns.index(INCIDENT_ENERGY)]
-        low, high = float(seen.min()), float(seen.max())
-        asked = np.asarray(columns[INCIDENT_ENERGY])
-        if asked.min() < low * (1 - 1e-6) or asked.max() > high * (1 + 1e-6):
-            warnings.warn(
-                f"Incident energies of {asked.min():.6g} to {asked.max():.6g} MeV were asked for, and the training saw "
-                f"{low:.6g} to {high:.6g} MeV: beyond that the showers are extrapolated.",
-                stacklevel=3,
-            )
+        """Conditions far from those that were trained on give showers that nothing vouches for."""
+        for name, values in columns.items() if self.table.shape[1] else ():
+            seen = self.table[self.columns.index(name)]
+            low, high, asked = float(seen.min()), float(seen.max()), np.asarray(values)
+            margin = 0.02 * (high - low) + 1e-6 * abs(high)  # a part of the training showers is what is known
+            if (
+                name not in self.conditions.categories
+                and asked.size
+                and (asked.min() < low - margin or asked.max() > high + margin)
+            ):
+                what = "Incident energies" if name == INCIDENT_ENERGY else f"Values of '{name}'"
+                unit = " MeV" if name == INCIDENT_ENERGY else ""
+                warnings.warn(
+                    f"{what} of {asked.min():.6g} to {asked.max():.6g}{unit} were asked for, and the training saw "
+                    f"{low:.6g} to {high:.6g}{unit}: beyond that the showers are extrapolated.",
+                    stacklevel=3,
+                )
 
     def generate(
         self, n: int, columns: Mapping[str, Any], *, seed: int = 0, threshold: float = 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import shlex
 import sys
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -164,6 +165,7 @@ class Job:
                 others=self._compared(self.source.open(Split.train)),
             )
             write_json(run.scores, {**scores, "config": plain(self.config.metric)})
+            _say_refusals(scores)
 
     def _report(self, run: Run) -> None:
         with run.stage("report", self.hooks):
@@ -221,7 +223,7 @@ def generate(config: DictConfig) -> None:
         return
     n, columns = generation.from_options(plain(config.energy), config.n, config.conditions, _unit(config))
     simulator = Simulator.load(run.checkpoints, _device(config))
-    generation.generate(
+    n = generation.generate(
         simulator,
         n,
         columns,
@@ -230,6 +232,7 @@ def generate(config: DictConfig) -> None:
         seed=_seed(config.seed or 0),
         threshold=config.threshold or 0.0,
     )
+    sys.stdout.write(f"{n} showers: {config.out}\n")
 
 
 def evaluate(config: DictConfig) -> None:
@@ -268,6 +271,7 @@ def evaluate(config: DictConfig) -> None:
     )
     scores = score(metrics, reference, generated, threshold=threshold, hooks=Observers())
     write_json(out / "scores.json", scores)
+    _say_refusals(scores)
     sample = Sample(generated.above(threshold), scores, None)
     write_report(out, metrics, reference.above(threshold), {Path(config.generated).stem: sample})
 
@@ -332,6 +336,7 @@ def picture(config: DictConfig) -> None:
     for name, figure in figures.items():
         with replacing(Path(config.out) / f"{name}.png") as temporary:
             figure.savefig(temporary, format="png", dpi=110)
+        sys.stdout.write(f"{Path(config.out) / f'{name}.png'}\n")
 
 
 def convert(config: DictConfig) -> None:
@@ -342,7 +347,11 @@ def convert(config: DictConfig) -> None:
     geometry: Geometry = create("geometry", config.geometry)
     node = plain(config.data)
     source: DataSource = create("data", node | (WHOLE if "split" in node else {}), geometry)
-    write(source.open(Split.train), geometry, Path(config.out), config.layout is Layout.calozoo)
+    out = Path(config.out)
+    if node.get("path") and Path(node["path"]).resolve() == out.resolve():
+        raise ConfigError(f"out={out} is the file that is read: choose another name.")
+    n = write(source.open(Split.train), geometry, out, config.layout is Layout.calozoo)
+    sys.stdout.write(f"{n} showers: {out}\n")
 
 
 def inspect(config: DictConfig) -> None:
@@ -387,6 +396,14 @@ def _sample(rows: Rows, geometry: Geometry, most: int | None = None) -> Showers:
 
 def _metrics(nodes: Mapping[str, Any], geometry: Geometry) -> dict[str, Metric]:
     return {str(name): create("metric", node, geometry) for name, node in nodes.items()}
+
+
+def _say_refusals(scores: Mapping[str, Any]) -> None:
+    """Tell where no metric at all could judge."""
+    entries = scores["metrics"]
+    if entries and not any(entry["values"] for entry in entries.values()):
+        reasons = dict.fromkeys(f"{entry['refused']}" for entry in entries.values())
+        warnings.warn(f"No metric gives a score. {' '.join(reasons)}", stacklevel=2)
 
 
 def _unit(config: DictConfig) -> Unit | None:

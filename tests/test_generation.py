@@ -67,7 +67,7 @@ def test_a_file_of_conditions_needs_no_showers(tmp_path: Path) -> None:
     assert columns["incident_energy"].tolist() == [1000, 2000]
     for name, text in (
         ("wanted.csv", "incident_energy,side\n1,0\n2,1\n"),
-        ("WITH_BOM.CSV", "\ufeffincident_energy,side\n1,0\n2,1\n"),
+        ("WITH_BOM.CSV", "\ufeffincident_energies,side\n1,0\n2,1\n"),
     ):
         (tmp_path / name).write_text(text, encoding="utf-8")
         n, table = from_options(None, None, str(tmp_path / name), Unit.GeV)
@@ -78,10 +78,10 @@ def test_a_file_of_conditions_needs_no_showers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("energy\n1\n", "has no column 'incident_energy' .* it has energy"),
-        ("incident_energy,side\n1,2\n3\n", "not a CSV table of numbers"),
-        ("incident_energy\n1\nabc\n", "not a CSV table of numbers .*abc"),
-        ("", "not a CSV table of numbers"),
+        ("incident_energy,side\n1,2\n3\n", "line 3 has 1 values, and the first line names 2 columns"),
+        ("incident_energy\n1\nabc\n", "line 3 holds something that is not a number .*abc"),
+        ("", "needs a line with the names"),
+        ("incident_energy\n", "at least one line of numbers"),
         ("incident_energy,side,side\n1,2,3\n", "two columns of the same name"),
     ],
 )
@@ -91,11 +91,19 @@ def test_bad_tables_of_conditions_are_refused(tmp_path: Path, text: str, reason:
         from_options(None, None, str(tmp_path / "wanted.csv"))
 
 
-def test_a_file_without_incident_energies_gives_no_conditions(tmp_path: Path) -> None:
+def test_a_table_may_leave_the_energies_out(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "wanted.h5", "w") as file:
-        file["side"] = np.zeros(2)
-    with pytest.raises(DataError, match="no dataset 'incident_energies'"):
-        from_options(None, None, str(tmp_path / "wanted.h5"))
+        file["side"] = np.array([0, 1])
+    (tmp_path / "wanted.csv").write_text("side\n0\n1\n")
+    for name in ("wanted.h5", "wanted.csv"):
+        n, columns = from_options(None, None, str(tmp_path / name))
+        assert (n, list(columns), columns["side"].tolist()) == (2, ["side"], [0, 1])
+        n, columns = from_options(5000, None, str(tmp_path / name))
+        assert columns["incident_energy"].tolist() == [5000, 5000]
+    with h5py.File(tmp_path / "none.h5", "w") as file:
+        file["pairs"] = np.zeros((2, 2))
+    with pytest.raises(DataError, match="no dataset with a number for each shower; it holds pairs"):
+        from_options(None, None, str(tmp_path / "none.h5"))
 
 
 @pytest.mark.parametrize(

@@ -114,3 +114,36 @@ def test_position_of_the_window_follows_the_impact(barrel: object) -> None:
     seen = energies.sum(axis=1) > 100
     mean = (energies * front.x).sum(axis=1)[seen] / energies.sum(axis=1)[seen]
     assert np.corrcoef(mean, impact[seen])[0, 1] > 0.9
+
+
+def test_what_is_hardly_meant_is_told(calozoo: Call, spoil: Callable[..., Path], tmp_path: Path) -> None:
+    path = spoil(showers=lambda values: values * 5, phi_alignment=lambda values: values + 1)
+    with h5py.File(path, "a") as file:
+        file["angle"], file["particle"] = np.zeros(299), np.full(300, b"gamma")
+    outcome = calozoo("data", "inspect", str(path), "geometry=atlas_barrel", f"out={tmp_path}/mean.png")
+    assert outcome.status == 0, outcome.err
+    for remark in (
+        "times their incident energy",
+        "condition phi_alignment goes from 1 to 4, and the geometry has it from 0 to 3",
+        "dataset 'angle' is not read: it is no number for each of 300 showers",
+        "dataset 'particle' is not read",
+    ):
+        assert f"{remark}" in outcome.out, outcome.out
+    assert "nothing is wrong with its form" in outcome.out
+    empty = spoil(showers=lambda values: values * 0)
+    assert "100 % of the showers hold no energy" in calozoo("data", "inspect", str(empty), f"out={tmp_path}/x.png").out
+
+
+def test_a_file_is_not_converted_onto_itself(calozoo: Call, shower_path: Path) -> None:
+    before = shower_path.read_bytes()
+    outcome = calozoo(
+        "data", "convert", "data=hdf5", f"data.path={shower_path}", "geometry=atlas_barrel", f"out={shower_path}"
+    )
+    assert "is the file that is read" in outcome.err
+    assert shower_path.read_bytes() == before
+
+
+def test_a_truncated_file_is_named(calozoo: Call, shower_path: Path, tmp_path: Path) -> None:
+    (tmp_path / "cut.h5").write_bytes(shower_path.read_bytes()[:5000])
+    outcome = calozoo("data", "inspect", str(tmp_path / "cut.h5"))
+    assert outcome.err.strip().startswith(f"calozoo: {tmp_path / 'cut.h5'} cannot be read; it may be truncated")

@@ -119,12 +119,12 @@ def pairs(reference: Showers, generated: Showers, geometry: Geometry, *, fewest:
     """
     check_cells(geometry, {"reference": reference, "generated": generated})
     groups = energy_groups(reference.incident_energies)
-    if any(group.low < group.high for group in groups) and len(
-        np.unique(generated.incident_energies)
-    ) <= DISTINCT < len(generated):
+    fixed, others = (len(np.unique(s.incident_energies)) <= DISTINCT for s in (reference, generated))
+    if fixed != others and min(len(reference), len(generated)) > DISTINCT:
+        kinds = {True: "a few fixed incident energies", False: "a continuum of incident energies"}
         raise DataError(
-            "The reference has a continuum of incident energies and the generated showers have a few fixed ones: "
-            "generate them at the reference's energies."
+            f"The reference has {kinds[fixed]} and the generated showers have {kinds[others]}: generate them at the "
+            "reference's energies."
         )
     cut = [
         Pair(

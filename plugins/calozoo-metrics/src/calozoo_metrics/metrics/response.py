@@ -77,10 +77,13 @@ class Resolution(Metric):
         if len(found) >= 3:
             energies = np.array([pair.group.energy for pair, _, _ in found])
             with suppress(DataError):  # a bad generator's resolution may not fall with energy
-                fits = [
-                    fit_resolution(energies, *np.array([sample[0] for sample in samples]).T)
+                measured = [
+                    np.array([sample[0] for sample in samples]).T
                     for samples in ([own for _, own, _ in found], [other for _, _, other in found])
                 ]
+                fits = [fit_resolution(energies, *each) for each in measured]
+                if len({fit.constant is None for fit in fits}) > 1:  # like is compared with like
+                    fits = [fit_resolution(energies, *each, constant=False) for each in measured]
                 details["stochastic"] = _ratio(fits[1].stochastic, fits[0].stochastic)
         off = average({key: Estimate(abs(np.log(e.value)), e.error / e.value) for key, e in central.items()})
         overall = float(np.exp(off.value))
