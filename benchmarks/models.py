@@ -67,8 +67,7 @@ def halves() -> float:
     found = []
     for _ in range(200):
         order = random.permutation(len(energies))
-        for layer in energies.T:
-            found.append(ks_distance(layer[order[::2]], layer[order[1::2]]).value)
+        found += [ks_distance(layer[order[::2]], layer[order[1::2]]).value for layer in energies.T]
     return float(np.mean(found))
 
 
