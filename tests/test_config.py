@@ -182,6 +182,12 @@ def test_quick_experiments_differ_in_optimisation_alone(note: str, quick: str) -
     assert one == other
 
 
+@pytest.mark.parametrize("experiment", ["note_gan", "quick_gan", "poster_gan", "quick_poster", "quick_copula"])
+def test_critics_of_an_experiment_can_be_replaced(experiment: str) -> None:
+    config = compose(f"experiment={experiment}", "critic=[energy]")
+    assert {name: node.name for name, node in config.critic.items()} == {"energy": "energy"}
+
+
 def test_a_commands_root_sees_its_own_groups_alone() -> None:
     set_up_hydra("evaluate")
     with hydra.initialize(version_base="1.3", config_path=None):
