@@ -92,13 +92,14 @@ def _dispatch(arguments: list[str]) -> None:
 
 def _named(command: str, arguments: list[str]) -> list[str]:
     """Make the paths among the arguments overrides that Hydra reads as they are."""
-    paths = [argument for argument in arguments if "=" not in argument and not argument.startswith("-")]
-    rest = [argument for argument in arguments if argument not in paths]
+    flags = next((k for k, argument in enumerate(arguments) if argument.startswith("-")), len(arguments))
+    paths = [argument for argument in arguments[:flags] if "=" not in argument]
+    rest = [argument for argument in arguments[:flags] if "=" in argument] + arguments[flags:]
     quoted = ["'" + path.replace("'", "\\'") + "'" for path in paths]
     if command == "inspect" and len(paths) == 1:
-        return [*rest, f"file={quoted[0]}"]
+        return [f"file={quoted[0]}", *rest]
     if command == "compare" and paths:
-        return [*rest, f"runs=[{','.join(quoted)}]"]
+        return [f"runs=[{','.join(quoted)}]", *rest]
     raise ConfigError(
         "Type: calozoo data inspect FILE.h5 [geometry=NAME] [unit=GeV] [data=NAME] [out=PICTURE.png]"
         if command == "inspect"

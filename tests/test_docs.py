@@ -54,7 +54,7 @@ def test_every_command_in_the_docs_composes(
             if any(a.startswith(("model=", "experiment=", "run=", "reference=")) for a in arguments)
             else ["model=vae"]
         )
-        if arguments[0] in {"picture", "evaluate", "generate", "data"}:
+        if arguments[0] in {"picture", "evaluate", "generate", "data", "compare"}:
             model = []
         single = [a if "[" in a else a.partition(",")[0] for a in arguments if a != "-m"]  # the first job of a multirun
         outcome = calozoo(*single, *model, "--cfg", "job")
