@@ -198,7 +198,10 @@ def _one_line() -> Iterator[None]:
             ) from error
         if isinstance(cause, OmegaConfBaseException):
             key = f"{cause.full_key}: " if cause.full_key else ""
-            raise ConfigError(f"{key}{str(cause).splitlines()[0]}") from error
+            hint = (
+                f". It has options of its own: type {cause.full_key}.name=..." if "not a subclass" in str(cause) else ""
+            )
+            raise ConfigError(f"{key}{str(cause).splitlines()[0]}{hint}") from error
         raise ConfigError(first) from error
 
 
@@ -256,7 +259,7 @@ def _help(command: str, arguments: list[str]) -> None:
     console.print("", table)
     for argument in arguments:
         group, _, name = argument.partition("=")
-        if group in registry.KINDS and name:
+        if group in registry.groups() and name:
             _help_component(console, group, name)
     if not arguments:
         console.print(
@@ -273,9 +276,11 @@ def _help_component(console: Any, group: str, name: str) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from calozoo.config import SEVERAL, plain, schema
+    from calozoo.config import SCHEMAS, SEVERAL, plain, schema
 
-    cls = registry.load(group, name)
+    if group not in SCHEMAS and name not in registry.plugins(group):
+        return  # a preset, whose YAML file says what it sets
+    cls = SCHEMAS[group] if group in SCHEMAS else registry.load(group, name)
     console.print(f"\n[bold]{group}={name}[/]: {escape((getdoc(cls) or '').strip())}")
     table = Table("option", "default", "choices", box=None, pad_edge=False, header_style="bold")
     prefix = f"{group}.{name}" if group in SEVERAL else group
@@ -291,7 +296,7 @@ def _help_component(console: Any, group: str, name: str) -> None:
             members = type(default).__members__ if isinstance(default, Enum) else ()
             table.add_row(f"{path}.{field.name}", escape(str(plain(default))), ", ".join(members))
 
-    add(prefix, schema(cls, name))
+    add(prefix, cls if group in SCHEMAS else schema(cls, name))
     console.print(table)
 
 

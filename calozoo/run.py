@@ -43,7 +43,7 @@ class Run:
             if found != wanted:
                 different = sorted(key for key in found | wanted if found.get(key) != wanted.get(key))
                 raise RunError(
-                    f"{folder} holds a run of another configuration ({', '.join(different)} differ). Choose another "
+                    f"{folder} holds a run of another configuration (other settings of {', '.join(different)}). Choose another "
                     "hydra.run.dir, or delete the folder."
                 )
         else:

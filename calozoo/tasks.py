@@ -273,7 +273,10 @@ def evaluate(config: DictConfig) -> None:
     write_json(out / "scores.json", scores)
     _say_refusals(scores)
     sample = Sample(generated.above(threshold), scores, None)
-    write_report(out, metrics, reference.above(threshold), {Path(config.generated).stem: sample})
+    label = Path(config.generated).stem
+    write_report(out, metrics, reference.above(threshold), {label: sample})
+    print_leaderboard({label: scores})
+    sys.stdout.write(f"report: {out / 'report.html'}\n")
 
 
 def report(config: DictConfig) -> None:

@@ -351,6 +351,14 @@ def check(players: tuple[Player, ...], options: Trainer) -> None:
         raise ConfigError("A training needs an end: set trainer.max_steps or trainer.epochs to a positive number.")
     if options.batch_size < 1 or options.log_every < 1:
         raise ConfigError("trainer.batch_size and trainer.log_every must be at least 1.")
+    if options.clip is not None and options.clip <= 0:
+        raise ConfigError(f"trainer.clip, the largest norm of a gradient, must be above 0, not {options.clip}.")
+    for player in players:
+        if player.updates < 1:
+            raise ConfigError(
+                f"Player '{player.name}' would be updated {player.updates} times in a step; an option of the model such as "
+                "model.ratio must be at least 1."
+            )
     every = options.pick.every
     if (every is None) != (options.pick.metric is None) or (every is not None and not 0 < every < math.inf):
         raise ConfigError(

@@ -5,12 +5,14 @@ import runpy
 import shlex
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from calozoo.hooks import Hooks
+from calozoo.options import OptimizerName, ScheduleName, Trainer
 from calozoo.testing import ModelContract
 from conftest import Outcome
 
@@ -91,6 +93,14 @@ def test_the_plugin_of_the_docs_passes_its_contract(install: Callable[..., None]
     contract.test_is_saved_and_loaded()
     for n in (0, 1, 64):
         contract.test_samples_have_the_shape_of_the_space(n)
+
+
+def test_every_option_of_the_trainer_is_documented() -> None:
+    text = (ROOT / "docs/training.md").read_text()
+    for field in fields(Trainer):
+        assert f"`trainer.{field.name}" in text, field.name
+    for name in (*OptimizerName.__members__, *ScheduleName.__members__):
+        assert f"`{name}`" in text, name
 
 
 def test_every_hook_is_documented() -> None:

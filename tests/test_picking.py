@@ -127,6 +127,12 @@ def test_scoring_changes_no_training(picker: Picker, showers: Showers, tmp_path:
     assert np.isfinite([v.abs().sum().item() for v in weights(scored, {}).values()]).all()
 
 
+@pytest.mark.parametrize("clip", [0.0, -1.0])
+def test_a_clip_that_would_turn_gradients_around_is_refused(clip: float) -> None:
+    with pytest.raises(ConfigError, match=r"trainer.clip, the largest norm of a gradient, must be above 0"):
+        check((), Trainer(max_steps=1, clip=clip))
+
+
 @pytest.mark.parametrize("pick", [Picking(every=1.0), Picking(metric="ks"), Picking(every=0.0, metric="ks")])
 def test_half_a_wish_is_refused(pick: Picking) -> None:
     with pytest.raises(ConfigError, match=r"both trainer.pick.every .* and trainer.pick.metric"):

@@ -31,7 +31,9 @@ def test_another_configuration_is_refused_and_another_device_is_not(tmp_path: Pa
     Run.create(tmp_path, CONFIG)
     Run.create(tmp_path, OmegaConf.merge(CONFIG, {"device": {"name": "gpu"}}))
     for change, key in (({"seed": 1}, "seed"), ({"model": {"size": 4}}, "model"), ({"new": 1}, "new")):
-        with pytest.raises(RunError, match=rf"another configuration \({key} differ\). Choose another hydra.run.dir"):
+        with pytest.raises(
+            RunError, match=rf"another configuration \(other settings of {key}\). Choose another hydra.run.dir"
+        ):
             Run.create(tmp_path, OmegaConf.merge(CONFIG, change))
     assert Run.open(tmp_path).config == CONFIG
 

@@ -17,7 +17,8 @@ def print_leaderboard(scores: Mapping[str, Scores]) -> None:
     console = Console(highlight=False)
     order = ranking(scores)
     found = {label: verdicts(scores[label]) for label, _ in order}
-    heads = [f"{place}. {escape(label)}" for place, (label, _) in enumerate(order, 1)]
+    several = len(order) > 1
+    heads = [f"{place}. {escape(label)}" if several else escape(label) for place, (label, _) in enumerate(order, 1)]
     table = Table("metric", *heads, "floor", box=None, pad_edge=False, header_style="bold")
     for name in dict.fromkeys(name for each in found.values() for name in each):
         here = {label: each[name] for label, each in found.items() if name in each}
@@ -35,6 +36,6 @@ def print_leaderboard(scores: Mapping[str, Scores]) -> None:
         one = next(iter(here.values()))
         floor = "\N{EN DASH}" if one.floor is None else f"{one.floor:.3g}"
         table.add_row(f"{escape(name)} {ARROWS[direction]}", *cells, floor)
-    table.add_section()
-    table.add_row("mean place", *(f"{place:.2f}" for _, place in order))
+    if several:
+        table.add_row("mean place", *(f"{place:.2f}" for _, place in order))
     console.print(table)
