@@ -16,6 +16,25 @@ COMMAND = (
     "import resource, sys; from calozoo.cli import main; main(); "
     "print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
 )
+SCORES = """
+import sys, time
+import hydra
+from calozoo import open_showers
+from calozoo.config import create, set_up_hydra
+from calozoo.data import everything
+from calozoo.evaluation import evaluate
+from calozoo.hooks import Observers
+preset, *paths = sys.argv[1:]
+set_up_hydra("evaluate")
+with hydra.initialize(version_base="1.3", config_path=None):
+    config = hydra.compose("evaluate", ["geometry=atlas_barrel", f"metric={preset}"])
+geometry = create("geometry", config.geometry)
+metrics = {name: create("metric", node, geometry) for name, node in config.metric.items()}
+samples = [everything(open_showers(path, geometry)) for path in paths]
+begin = time.perf_counter()
+evaluate(metrics, *samples, threshold=1.0, hooks=Observers([]))
+print(time.perf_counter() - begin)
+"""
 ENERGIES = [1024 * 2**k for k in range(9)]
 
 
@@ -38,15 +57,17 @@ def main() -> None:
             )  # fmt: skip
         cores, machine = os.cpu_count(), platform.machine()
         print(f"{N} against {N} barrel showers, {cores} cores, {machine}, Python {platform.python_version()}")
-        print("| preset | s | over fast | peak memory, GB |\n| --- | --- | --- | --- |")
+        print("| preset | scores, s | over fast | with report, s | peak memory, GB |\n| --- | --- | --- | --- | --- |")
         first = None
         for preset in ("fast", "note", "full"):
             given = [f"{name}={path}" for name, path in files.items()]
             seconds, peak = run(
                 "evaluate", *given, "geometry=atlas_barrel", f"metric={preset}", f"out={folder}/{preset}"
             )
-            first = first or seconds
-            print(f"| metric={preset} | {seconds:.0f} | {seconds / first:.1f} | {peak:.1f} |", flush=True)
+            command = [sys.executable, "-c", SCORES, preset, *map(str, files.values())]
+            scores = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            first = first or scores
+            print(f"| metric={preset} | {scores:.1f} | {scores / first:.1f} | {seconds:.0f} | {peak:.1f} |", flush=True)
 
 
 if __name__ == "__main__":
